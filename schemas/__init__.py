@@ -1,0 +1,1 @@
+"""The contract between all parts of Raceline: models, topics, reasons and KPI names. No I/O."""
