@@ -1,0 +1,43 @@
+"""The fact: a stored event, narrowed to what a person's history asks of it."""
+
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.touches import user_node, visitor_node
+from stream_processors.race.rules import ORDER_NAMES
+
+
+class Fact(NamedTuple):
+    """One stored event, as far as history asks. Empty strings stand for what was not given."""
+
+    event_id: UUID
+    occurred_ms: int
+    name: str
+    source: str
+    visitor_id: str
+    user_id: str
+    session_id: str
+    candidates: tuple[str, ...]
+    order_id: str
+    value: Decimal | None
+    channel: str
+    media: str
+    campaign: str
+    has_signal: bool
+    device: str
+    country: str
+
+    @property
+    def node(self) -> str:
+        """Whose owner decides about this event."""
+        return visitor_node(self.visitor_id) if self.visitor_id else user_node(self.user_id)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        return (self.occurred_ms, self.event_id.int)
+
+    @property
+    def order_key(self) -> str:
+        """The order that this event names; empty when it is no order."""
+        return (self.order_id or str(self.event_id)) if self.name in ORDER_NAMES else ""
