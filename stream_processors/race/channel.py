@@ -150,8 +150,8 @@ def _click(names: dict[str, str]) -> str:
 
 def _from_query(url: str, campaign: str | None) -> tuple[str, str, str, str]:
     """For producers that send the address as it is and leave the reading to us."""
-    query = url.partition("?")[2].partition("#")[0]
-    fields = {name.lower(): values[0] for name, values in parse_qs(query, max_num_fields=None).items()}
+    query = url.partition("#")[0].partition("?")[2]
+    fields = {name.lower(): values[0] for name, values in parse_qs(query).items()}
     utm = [fields.get(f"utm_{name}", "") for name in ("source", "medium", "campaign")]
     return utm[0], utm[1], campaign or utm[2], _click(fields)
 

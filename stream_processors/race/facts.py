@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.touches import user_node, visitor_node
+from schemas.touches import order_node, user_node, visitor_node
 from stream_processors.race.rules import ORDER_NAMES
 
 
@@ -31,7 +31,9 @@ class Fact(NamedTuple):
     @property
     def node(self) -> str:
         """Whose owner decides about this event."""
-        return visitor_node(self.visitor_id) if self.visitor_id else user_node(self.user_id)
+        if self.visitor_id:
+            return visitor_node(self.visitor_id)
+        return user_node(self.user_id) if self.user_id else order_node(self.order_id)
 
     @property
     def position(self) -> tuple[int, int]:
@@ -40,4 +42,4 @@ class Fact(NamedTuple):
     @property
     def order_key(self) -> str:
         """The order that this event names; empty when it is no order."""
-        return (self.order_id or str(self.event_id)) if self.name in ORDER_NAMES else ""
+        return self.order_id if self.name in ORDER_NAMES else ""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.stage import CustomerState, Stage
-from schemas.touches import user_node, visitor_node
+from schemas.touches import user_node
 from stream_processors.race.facts import Fact
 from stream_processors.race.rules import LEAD_NAMES, Moment, decide
 from stream_processors.race.sessions import Session, sessions_of
@@ -161,7 +161,7 @@ def _person(fact: Fact, links: Sequence[tuple[tuple[int, int], str]]) -> str:
     if fact.user_id:
         return user_node(fact.user_id)
     if not links or len({user for _, user in links}) > MAX_LINKS:
-        return visitor_node(fact.visitor_id)
+        return fact.node
     at_or_before = bisect_left(links, (fact.occurred_ms + 1, 0), key=lambda link: link[0])
     return user_node(links[at_or_before - 1][1] if at_or_before else links[0][1])
 

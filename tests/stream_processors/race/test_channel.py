@@ -109,7 +109,9 @@ def test_cpm_of_a_search_engine_is_paid_search_and_of_others_display() -> None:
 
 
 def test_campaign_wins_over_the_referrer() -> None:
-    channel = classify_channel(Context(url=URL, referrer="https://mail.google.com/", utm_source="x", utm_medium="sms"))
+    channel = classify_channel(
+        Context(url=URL, referrer="https://mail.google.com/", utm_source="shop", utm_medium="sms")
+    )
     assert channel.name == "SMS"
 
 
