@@ -1,0 +1,189 @@
+"""What an agent gets instead of single records, and the loop that every agent runs over it."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from stream_processors.watchdog import Progress
+
+log = logging.getLogger(__name__)
+
+
+class Record(NamedTuple):
+    """One Kafka record, as raw as it came."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The records that one poll brought for a partition, in offset order; at least one."""
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+    generation: int  # of the consumer group, when they were fetched
+
+    @property
+    def first_offset(self) -> int:
+        return self.records[0].offset
+
+    @property
+    def last_offset(self) -> int:
+        return self.records[-1].offset
+
+
+Handle = Callable[[Sequence[Fetch]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient the loop is. All in seconds, except the count."""
+
+    first_backoff: float = 0.1
+    longest_backoff: float = 5.0
+    stop: float = 5.0  # what a running `handle` gets to finish in when the worker stops
+    most_fetches: int = 16  # in one call of `handle`
+
+    def backoffs(self) -> Iterator[float]:
+        seconds = self.first_backoff
+        while True:
+            yield seconds
+            seconds = min(seconds * 2, self.longest_backoff)
+
+
+async def handle_fetches(
+    stream: Any,
+    handle: Handle,
+    *,
+    app: Any,
+    outages: tuple[type[BaseException], ...],
+    gather_seconds: float = 0.0,
+    pace: Pace = Pace(),
+) -> None:
+    """Give every fetch of the stream to `handle` until the stream ends; acknowledge it when `handle` returned.
+
+    `handle` gets one fetch, or with `gather_seconds` all that arrive within that time after the first. It must return
+    only when everything is durable, must be idempotent (after kills and rebalances fetches come again, cut
+    differently) and must not block the event loop.
+
+    An exception of `outages` is retried with back-off for as long as it lasts, or until the partition has another
+    owner, who then reads the fetch again. Any other exception is a bug: it leaves here, the fetch stays
+    unacknowledged, and the worker crashes (`agent_supervisor` of `faust_settings`). On cancellation a running
+    `handle` gets `pace.stop` seconds.
+    """
+    loop = _Loop(handle, app, outages, pace, app.transport.progress)
+    reader = _Reader(stream.noack().events())
+    try:
+        while events := await reader.take(gather_seconds, pace.most_fetches):
+            await loop.process(events)
+    finally:
+        await reader.close()
+
+
+class _Reader:
+    """Takes events off a stream, several at a time. A read that waits survives the end of a gather."""
+
+    def __init__(self, events: Any) -> None:
+        self._events = aiter(events)
+        self._waiting: asyncio.Future[Any] | None = None
+
+    async def take(self, gather_seconds: float, limit: int) -> list[Any]:
+        """The next event and those that follow it in time; empty at the end of the stream."""
+        clock = asyncio.get_running_loop().time
+        taken: list[Any] = []
+        deadline = math.inf
+        while len(taken) < limit and clock() < deadline:
+            self._waiting = self._waiting or asyncio.ensure_future(anext(self._events))
+            await asyncio.wait({self._waiting}, timeout=None if math.isinf(deadline) else deadline - clock())
+            if not self._waiting.done():
+                break
+            try:
+                taken.append(self._waiting.result())
+            except StopAsyncIteration:
+                break  # the ended read stays: the next `take` ends at once, too
+            self._waiting = None
+            deadline = min(deadline, clock() + gather_seconds)
+        return taken
+
+    async def close(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await self._waiting
+
+
+@dataclass(frozen=True)
+class _Loop:
+    handle: Handle
+    app: Any
+    outages: tuple[type[BaseException], ...]
+    pace: Pace
+    progress: Progress
+
+    async def process(self, events: list[Any]) -> None:
+        """Returns when the events are handled and acknowledged, or belong to somebody else."""
+        backoffs = self.pace.backoffs()
+        failures = 0
+        while events:
+            try:
+                await self._attempt(events)
+            except self.outages as outage:
+                if not failures:
+                    log.warning("The sink does not take %s: %r; retrying until it does.", _named(events), outage)
+                failures += 1
+                self.progress.attempted(_topics(events), succeeded=False)
+            else:
+                if failures:
+                    log.warning("The sink takes %s again after %d failures.", _named(events), failures)
+                return
+            # Fetches of an older generation are read again by whoever owns the partition now.
+            events = self._still_ours(events)
+            if events:
+                await asyncio.sleep(next(backoffs))
+                events = self._still_ours(events)
+        log.warning("Gave up a fetch whose partition was reassigned during the outage; its owner reads it again.")
+
+    def _still_ours(self, events: list[Any]) -> list[Any]:
+        current = self.app.consumer_generation_id
+        return [event for event in events if event.message.generation_id == current]
+
+    async def _attempt(self, events: list[Any]) -> None:
+        # Shielded: a sink client that is cancelled in the middle of a request leaves its connection unusable.
+        job = asyncio.ensure_future(self.handle([event.value for event in events]))
+        try:
+            await asyncio.shield(job)
+        except asyncio.CancelledError:
+            await self._finish(job, events)
+            raise
+        self._acknowledge(events)
+
+    async def _finish(self, job: asyncio.Future[None], events: list[Any]) -> None:
+        """The worker stops: acknowledge only what is known to be durable."""
+        await asyncio.wait({job}, timeout=self.pace.stop)
+        if not job.done():
+            job.cancel()
+        elif not job.cancelled() and job.exception() is None:
+            self._acknowledge(events)
+
+    def _acknowledge(self, events: list[Any]) -> None:
+        self.progress.attempted(_topics(events), succeeded=True)
+        for event in events:
+            event.ack()
+            event.message.value = None  # the message itself stays until the commit; its records need not
+        self.progress.acknowledged()
+
+
+def _topics(events: list[Any]) -> set[str]:
+    return {event.message.topic for event in events}
+
+
+def _named(events: list[Any]) -> str:
+    return ", ".join(f"{e.message.topic}[{e.message.partition}]@{e.value.first_offset}" for e in events)
