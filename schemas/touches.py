@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 class PersonTouch(BaseModel):
     """On `race.persons`: something that matters to this id's history was stored.
 
-    The id is a node of the identity graph: `v:<visitor_id>` or `u:<user_id>`. Its partition owns what is derived
+    The id is a node of the identity graph: `v:<visitor_id>`, `u:<user_id>` or `o:<order_id>`. Its partition owns what is derived
     for the events of that node.
     """
 
@@ -48,6 +48,11 @@ def visitor_node(visitor_id: str) -> str:
 
 def user_node(user_id: str) -> str:
     return f"u:{user_id}"
+
+
+def order_node(order_id: str) -> str:
+    """Reports of one order by several nodes find each other here; an order of nobody known is a node of its own."""
+    return f"o:{order_id}"
 
 
 def minute_of(moment: datetime) -> datetime:

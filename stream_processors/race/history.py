@@ -46,7 +46,10 @@ class Order(NamedTuple):
 
 class History(NamedTuple):
     derived: dict[UUID, Derived]
-    sessions: list[Session]
+    sessions: dict[str, list[Session]]  # by visitor
+
+    def sessions_of(self, visitor_id: str) -> list[Session]:
+        return self.sessions.get(visitor_id, [])
 
 
 _TRUST: Final = {"crm": 0, "server": 1, "website": 2, "app": 3, "ads": 4}
@@ -56,9 +59,10 @@ def derive(facts: Iterable[Fact]) -> History:
     """Derives all events of a closed set of facts: the persons concerned, with everything that they did."""
     ordered = sorted({fact.event_id: fact for fact in facts}.values(), key=lambda fact: fact.position)
     persons = _persons(ordered)
-    sessions = [session for rows in _by_visitor(ordered).values() for session in sessions_of(rows)]
-    session_of = {event_id: session for session in sessions for event_id in session.event_ids}
-    first_visits = {rows[0].event_id for rows in _by_visitor(ordered).values()}
+    visits = _by_visitor(ordered)
+    sessions = {visitor: _with_persons(sessions_of(rows), persons) for visitor, rows in visits.items()}
+    session_of = {id: session for found in sessions.values() for session in found for id in session.event_ids}
+    first_visits = {rows[0].event_id for rows in visits.values()}
     orders = _orders(ordered)
     derived: dict[UUID, Derived] = {}
     by_person: defaultdict[str, list[Fact]] = defaultdict(list)
@@ -66,7 +70,7 @@ def derive(facts: Iterable[Fact]) -> History:
         by_person[persons[fact.event_id]].append(fact)
     for person_id, rows in by_person.items():
         _derive_person(person_id, rows, orders, session_of, first_visits, derived)
-    return History(derived, [_with_person(session, persons, derived) for session in sessions])
+    return History(derived, sessions)
 
 
 def _derive_person(
@@ -166,5 +170,5 @@ def _person(fact: Fact, links: Sequence[tuple[tuple[int, int], str]]) -> str:
     return user_node(links[at_or_before - 1][1] if at_or_before else links[0][1])
 
 
-def _with_person(session: Session, persons: Mapping[UUID, str], derived: Mapping[UUID, Derived]) -> Session:
-    return session._replace(person_id=persons[session.event_ids[0]])
+def _with_persons(sessions: Iterable[Session], persons: Mapping[UUID, str]) -> list[Session]:
+    return [session._replace(person_id=persons[session.event_ids[0]]) for session in sessions]

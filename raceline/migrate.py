@@ -1,0 +1,72 @@
+"""Brings a database to the schema of `sql/migrations`: forward only, each file once, known by its checksum."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from raceline.database import SQL, Database, query
+from raceline.settings import CommandSettings
+
+MIGRATIONS: Final = SQL / "migrations"
+
+
+class MigrationError(Exception):
+    """The database does not fit the files: a human has to look."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    number: int
+    name: str
+    statement: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.statement.encode()).hexdigest()
+
+
+def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
+    found = []
+    for path in sorted(folder.glob("[0-9]*.sql")):
+        number, _, words = path.stem.partition("_")
+        found.append(Migration(int(number), words, path.read_text()))
+    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"the files in {folder} are not numbered 1, 2, 3, ... without gaps")
+    return found
+
+
+def migrate(settings: CommandSettings, *, dry_run: bool = False, folder: Path = MIGRATIONS) -> Iterator[Migration]:
+    """Applies what is missing and yields each migration after it was applied (dry run: instead of applying it)."""
+    _create_database(settings)
+    database = Database.connect(settings)
+    try:
+        database.run(query("migrate.create_migrations"))
+        for migration in _missing(migrations(folder), database):
+            if not dry_run:
+                database.run(migration.statement)
+                row = [migration.number, migration.name, migration.checksum]
+                database.insert("migrations", [row], ["number", "name", "checksum"])
+            yield migration
+    finally:
+        database.close()
+
+
+def _create_database(settings: CommandSettings) -> None:
+    database = Database.connect(settings, database="default")
+    try:
+        database.run(query("migrate.create_database"), {"database": settings.clickhouse_database})
+    finally:
+        database.close()
+
+
+def _missing(known: Sequence[Migration], database: Database) -> list[Migration]:
+    applied = {row["number"]: row for row in database.rows("migrate.applied")}
+    by_number = {migration.number: migration for migration in known}
+    for number, row in applied.items():
+        if number not in by_number:
+            raise MigrationError(f"the database has migration {number} ({row['name']}), which this release lacks")
+        if row["checksum"] != by_number[number].checksum:
+            raise MigrationError(f"migration {number} ({row['name']}) was changed after it was applied")
+    return [migration for migration in known if migration.number not in applied]

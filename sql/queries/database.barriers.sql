@@ -1,0 +1,1 @@
+select count() from barriers final where barrier_id = {barrier_id:UUID}

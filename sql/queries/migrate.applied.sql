@@ -1,0 +1,1 @@
+select number, name, checksum from migrations final order by number

@@ -1,0 +1,48 @@
+"""The third agent: `race.buckets` in; recomputed KPI rows out. A bucket has one owner: its partition's worker."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import orjson
+
+from schemas.touches import Barrier
+from stream_processors.fetches import Fetch
+from stream_processors.log import version
+from stream_processors.race.rules import LEAD_NAMES
+from stream_processors.store import Store
+
+MAX_BUCKETS: Final = 500
+
+
+class RollUpAgent:
+    def __init__(self, store: Store, generation: int) -> None:
+        self._store = store
+        self._generation = generation
+
+    async def __call__(self, fetches: Sequence[Fetch]) -> None:
+        buckets, barriers = read_buckets(fetches, self._generation)
+        for start in range(0, len(buckets), MAX_BUCKETS):
+            await self._store.recompute(buckets[start : start + MAX_BUCKETS], sorted(LEAD_NAMES))
+        await self._store.insert("barriers", [(barrier.barrier_id, barrier.path) for barrier in barriers])
+
+
+def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[tuple[str, int, int]], list[Barrier]]:
+    """Each bucket once: site, minute as epoch seconds, version of the latest request for it."""
+    latest: dict[tuple[str, str], int] = {}
+    barriers: list[Barrier] = []
+    for fetch in fetches:
+        for record in fetch.records:
+            asked = orjson.loads(record.value or b"{}")
+            if "barrier_id" in asked:
+                barrier = Barrier.model_validate(asked)
+                barriers.append(barrier.model_copy(update={"path": (*barrier.path, fetch.partition)}))
+                continue
+            bucket = (asked["site_id"], asked["minute"])
+            latest[bucket] = max(version(generation, record.offset), latest.get(bucket, 0))
+    buckets = [(site_id, _epoch(minute), at) for (site_id, minute), at in latest.items()]
+    return sorted(buckets), barriers
+
+
+def _epoch(minute: str) -> int:
+    return int(datetime.fromisoformat(minute).timestamp())

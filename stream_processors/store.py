@@ -1,0 +1,115 @@
+"""Reads and writes ClickHouse for the agents. All calls block a thread, never the event loop."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import clickhouse_connect
+from clickhouse_connect.driver import httputil
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from stream_processors.settings import WorkerSettings
+from stream_processors.tables import TABLES
+
+Outage = ClickHouseError
+QUERIES: Final = Path(__file__).resolve().parent.parent / "sql" / "queries"
+
+Node = tuple[str, str]  # site_id, node
+Row = Sequence[Any]
+
+# One insert of old events may touch many months; the default of 100 partitions is a guard for other uses.
+_INSERT_SETTINGS: Final = {"max_partitions_per_insert_block": 0}
+_LARGEST_RECEIVED: Final = (1 << 48) - 1
+
+
+def event_version(revision: int, received_ms: int) -> int:
+    """Of two copies the one of the later revision of rules wins, then the one that was received first."""
+    return revision << 48 | _LARGEST_RECEIVED - received_ms
+
+
+@cache
+def query(name: str) -> str:
+    return (QUERIES / f"{name}.sql").read_text()
+
+
+def connect(settings: WorkerSettings) -> Client:
+    """A client that may be used by several threads at once. Raises `ClickHouseError` when nobody answers."""
+    return clickhouse_connect.get_client(
+        dsn=settings.clickhouse_url,
+        username=settings.clickhouse_user,
+        password=settings.clickhouse_password.get_secret_value(),
+        database=settings.clickhouse_database,
+        autogenerate_session_id=False,
+        form_encode_query_params=True,
+        pool_mgr=httputil.get_pool_manager(maxsize=16, num_pools=4),
+    )
+
+
+class Store:
+    """The worker's side of the tables. Raises `Outage` when ClickHouse does not answer or refuses."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+
+    async def insert(self, table: str, rows: Sequence[Row]) -> None:
+        if rows:
+            await asyncio.to_thread(self._insert, table, rows)
+
+    async def first_times(self, events: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], int]:
+        """When events that may have moved were first said to occur, for those that are stored: epoch ms."""
+        wanted = list(events)
+        if not wanted:
+            return {}
+        found = await self._select(
+            "store.first_times", {"sites": sorted({site for site, _ in wanted}), "ids": [str(id) for _, id in wanted]}
+        )
+        return {(site, event_id): occurred_ms for site, event_id, occurred_ms in found}
+
+    async def history(self, nodes: Sequence[Node]) -> Sequence[Row]:
+        return await self._select("store.history", _node_parameters(nodes))
+
+    async def derived(self, nodes: Sequence[Node]) -> Sequence[Row]:
+        return await self._select("store.derived", _node_parameters(nodes))
+
+    async def recompute(self, buckets: Sequence[tuple[str, int, int]], lead_names: Sequence[str]) -> None:
+        """Recomputes buckets (site, minute as epoch seconds, version of the result) in one statement."""
+        parameters = {
+            "sites": [site for site, _, _ in buckets],
+            "minutes": [minute for _, minute, _ in buckets],
+            "versions": [version for _, _, version in buckets],
+            "lead_names": list(lead_names),
+        }
+        await asyncio.to_thread(self._command, "roll_up.recompute", parameters)
+
+    async def _select(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        return await asyncio.to_thread(
+            lambda: self._connected().query(query(name), parameters=dict(parameters)).result_rows
+        )
+
+    def _command(self, name: str, parameters: Mapping[str, Any]) -> None:
+        self._connected().command(query(name), parameters=dict(parameters), settings=_INSERT_SETTINGS)
+
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+        columns = TABLES[table]
+        self._connected().insert(
+            table,
+            list(zip(*rows, strict=True)),
+            column_names=list(columns),
+            column_type_names=list(columns.values()),
+            column_oriented=True,
+            settings=_INSERT_SETTINGS,
+        )
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = connect(self._settings)
+        return self._client
+
+
+def _node_parameters(nodes: Sequence[Node]) -> dict[str, list[str]]:
+    return {"sites": [site for site, _ in nodes], "nodes": [node for _, node in nodes]}
