@@ -1,0 +1,54 @@
+"""Privacy at the edge: what identifies a person directly is gone before spool, Kafka and dead letter."""
+
+import hashlib
+import hmac
+import re
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+ALLOWED_PARAMETERS: Final = frozenset(
+    {"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"}
+    | {"gclid", "gad_source", "gbraid", "wbraid", "dclid", "msclkid", "fbclid", "igshid", "ttclid", "twclid", "yclid"}
+    | {"li_fat_id", "rdt_cid", "sccid", "ref", "page", "lang"}
+)
+_EMAIL: Final = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/.]+")
+_EMAIL_IN_PATH: Final = re.compile(r"[^/@]+(?:@|%40)[^/@]+\.[^/@]+", re.IGNORECASE)
+
+
+def clean_url(url: str) -> str:
+    """Without user, password, fragment and every parameter that is not on the list; the rest stays as it is written.
+
+    What is not an address at all stays too, up to its first `?` or `#`.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return re.split(r"[?#]", url, maxsplit=1)[0]
+    kept = [pair for pair in parts.query.split("&") if pair.partition("=")[0].lower() in ALLOWED_PARAMETERS]
+    path = _EMAIL_IN_PATH.sub("email", parts.path)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "&".join(kept), ""))
+
+
+def hash_email_id(value: str, secret: bytes) -> str:
+    """An e-mail address as its keyed hash, whatever its case and surrounding space; any other id as it is."""
+    address = value.strip().lower().removeprefix("mailto:")
+    if not _EMAIL.fullmatch(address):
+        return value
+    return keyed_hash(address, secret)
+
+
+def keyed_hash(text: str, secret: bytes) -> str:
+    return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def truncate_ip(ip: str) -> str | None:
+    """The last octet (v4) or the last 80 bits (v6) zero; None for what is not an address."""
+    try:
+        address = ip_address(ip.strip().partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    zeroed = 80 if isinstance(address, IPv6Address) else 8
+    return str(type(address)(int(address) >> zeroed << zeroed))
