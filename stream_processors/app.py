@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import faust
+from mode import Service
 
 from schemas.topics import BUCKETS, DEAD_LETTERS, EVENTS, PARTITIONS, PERSONS
 from stream_processors import log, store
@@ -35,6 +36,7 @@ def create_app(settings: WorkerSettings) -> Any:
     topics = log.Log(settings.kafka, partitions=PARTITIONS)
     generation = settings.broker_generation
 
+    app.service(_closing(topics))
     _agent(app, EVENTS.name, ClassifyAgent(tables, topics))
     _agent(app, PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.1)
     _agent(app, BUCKETS.name, RollUpAgent(tables, generation), gather_seconds=settings.roll_up_seconds)
@@ -47,3 +49,13 @@ def _agent(app: Any, topic: str, handle: Handle, *, gather_seconds: float = 0.0)
         await handle_fetches(stream, handle, app=app, outages=OUTAGES, gather_seconds=gather_seconds)
 
     app.agent(fetch_topic(app, topic), name=topic)(agent)
+
+
+def _closing(topics: log.Log) -> type[Service]:
+    """Closes the producer after the agents have stopped: services stop in the reverse order of their start."""
+
+    class Closing(Service):
+        async def on_stop(self) -> None:
+            await topics.stop()
+
+    return Closing

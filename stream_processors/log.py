@@ -23,9 +23,10 @@ class Outgoing(NamedTuple):
 def version(generation: int, offset: int) -> int:
     """Orders the answers to requests of one partition: by the broker's generation, then by the request's offset.
 
-    Offsets start again with each generation. 16 bits, then 48: as large as the tables' UInt64.
+    Offsets start again with each generation. 16 bits, then 48: as large as the tables' UInt64. Never 0, which is
+    what a join shows for a row that is not there.
     """
-    return generation << 48 | offset
+    return generation << 48 | offset + 1
 
 
 def generation_of(row_version: int) -> int:
