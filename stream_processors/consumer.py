@@ -12,7 +12,7 @@ Committed offsets look right even where records are lost; tests must compare rec
 """
 
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from stream_processors.fetches import Fetch, Record
+from stream_processors.fetches import Fetch, Record, split
+from stream_processors.in_flight import InFlight
 from stream_processors.watchdog import Progress
 
 Batch = Sequence[Any]  # of aiokafka's ConsumerRecord
@@ -43,35 +44,6 @@ class Gathering:
     clock: Callable[[], float] = time.monotonic
 
 
-class InFlight:
-    """The messages of one partition that were handed on and are not committed yet, oldest first."""
-
-    def __init__(self) -> None:
-        self._messages: deque[Any] = deque()
-
-    def add(self, message: Any) -> None:
-        self._messages.append(message)
-
-    def advance(self, generation: int) -> int | None:
-        """Forget the acknowledged head and return the offset to commit, None when there is nothing new.
-
-        It looks at the messages' own flags: a late acknowledgement of an old generation cannot touch a new message.
-        """
-        position = None
-        messages = self._messages
-        while messages and (messages[0].acked or messages[0].generation_id != generation):
-            message = messages.popleft()
-            if message.generation_id == generation:
-                position = message.offset + 1
-        return position
-
-    @property
-    def head(self) -> int | None:
-        """Offset of the oldest message that blocks the commit."""
-        messages = self._messages
-        return messages[0].offset if messages else None
-
-
 class FetchConsumer(driver.Consumer):
     """One message per fetch and partition. Not for apps with Faust tables: their recovery needs single records."""
 
@@ -79,10 +51,25 @@ class FetchConsumer(driver.Consumer):
         super().__init__(transport, *args, **kwargs)
         self.gathering: Gathering = transport.gathering
         self.progress: Progress = transport.progress
+        transport.consumer = self
         self.in_flight: defaultdict[TP, InFlight] = defaultdict(InFlight)
         self._expected: dict[TP, int] = {}
         self._behind: set[TP] = set()  # fetched further than handed on: to be put back to `_expected`
         self._gap_seen: dict[TP, int] = {}  # where a jump was met once; met again, it is the log's own
+
+    async def on_first_start(self) -> None:
+        self.transport.on_start()  # type: ignore[attr-defined]  # ours
+        await super().on_first_start()
+
+    def heads(self) -> dict[tuple[str, int], int]:
+        """The oldest offset of each partition that is not committed. May be called from other threads."""
+        heads = {(tp.topic, tp.partition): flight.head for tp, flight in list(self.in_flight.items())}
+        return {tp: head for tp, head in heads.items() if head is not None}
+
+    @property
+    def assigned(self) -> bool:
+        """Whether it receives from any partition."""
+        return bool(self._expected)
 
     # Commit position
 
@@ -251,19 +238,6 @@ class FetchConsumer(driver.Consumer):
         """For the lag metrics, once per fetch."""
         with suppress(AssertionError, IllegalStateError):  # revoked in this very moment
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-
-
-def split(records: Sequence[Record], max_records: int, max_bytes: int) -> Iterator[Sequence[Record]]:
-    """Cut into pieces of at most so many records and, unless a single one is larger, bytes of values."""
-    start = size = 0
-    for index, record in enumerate(records):
-        length = len(record.value or b"")
-        if index > start and (index - start >= max_records or size + length > max_bytes):
-            yield records[start:index]
-            start, size = index, 0
-        size += length
-    if start < len(records):
-        yield records[start:]
 
 
 def _message(fetch: Fetch) -> Any:

@@ -40,6 +40,19 @@ class Fetch:
         return self.records[-1].offset
 
 
+def split(records: Sequence[Record], max_records: int, max_bytes: int) -> Iterator[Sequence[Record]]:
+    """Cut into pieces of at most so many records and, unless a single one is larger, bytes of values."""
+    start = size = 0
+    for index, record in enumerate(records):
+        length = len(record.value or b"")
+        if index > start and (index - start >= max_records or size + length > max_bytes):
+            yield records[start:index]
+            start, size = index, 0
+        size += length
+    if start < len(records):
+        yield records[start:]
+
+
 Handle = Callable[[Sequence[Fetch]], Awaitable[None]]
 
 

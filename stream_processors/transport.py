@@ -1,5 +1,6 @@
 """How a Faust app gets the receive path of `consumer`: its transport, its topics and its settings."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import faust
@@ -12,6 +13,9 @@ from stream_processors.watchdog import Progress
 _THIRTY_DAYS: Final = 30 * 86400.0
 
 
+def _nothing() -> None: ...
+
+
 class FetchTransport(driver.Transport):
     """Faust's Kafka transport with our consumer. `progress` shows the watchdog what the worker does."""
 
@@ -21,6 +25,8 @@ class FetchTransport(driver.Transport):
         super().__init__(app.conf.broker_consumer, app)
         self.gathering = gathering
         self.progress = progress
+        self.consumer: FetchConsumer | None = None  # once there is one
+        self.on_start: Callable[[], None] = _nothing
 
 
 def install_transport(app: Any, *, gather_seconds: float = 0.2, max_records: int = 4000) -> Progress:
