@@ -1,10 +1,15 @@
 """What tests of several parts share."""
 
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+with warnings.catch_warnings():  # kafka-python reads its message schemas in a deprecated way while it is imported
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka.admin  # noqa: F401
 
 from raceline.embedded.broker import Broker
 
