@@ -13,7 +13,11 @@ ALLOWED_PARAMETERS: Final = frozenset(
     | {"li_fat_id", "rdt_cid", "sccid", "ref", "page", "lang"}
 )
 _EMAIL: Final = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/.]+")
-_EMAIL_IN_PATH: Final = re.compile(r"[^/@]+(?:@|%40)[^/@]+\.[^/@]+", re.IGNORECASE)
+# Whoever sends text chooses it: a match may start only where a word does, or a long word costs quadratic time.
+_EMAIL_IN_TEXT: Final = re.compile(r"(?<![\w.+'-])[\w.+'-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+_URL_IN_TEXT: Final = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
+_IPV4_IN_TEXT: Final = re.compile(r"(?<![\w.])(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}(?![\w.])")
+_IPV6_IN_TEXT: Final = re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE)
 
 
 def clean_url(url: str) -> str:
@@ -26,16 +30,20 @@ def clean_url(url: str) -> str:
     except ValueError:
         return re.split(r"[?#]", url, maxsplit=1)[0]
     kept = [pair for pair in parts.query.split("&") if pair.partition("=")[0].lower() in ALLOWED_PARAMETERS]
-    path = _EMAIL_IN_PATH.sub("email", parts.path)
+    path = "/".join("email" if _EMAIL.fullmatch(_with_at(step)) else step for step in parts.path.split("/"))
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "&".join(kept), ""))
 
 
 def hash_email_id(value: str, secret: bytes) -> str:
     """An e-mail address as its keyed hash, whatever its case and surrounding space; any other id as it is."""
-    address = value.strip().lower().removeprefix("mailto:")
+    address = _with_at(value).strip().lower().removeprefix("mailto:")
     if not _EMAIL.fullmatch(address):
         return value
-    return keyed_hash(address, secret)
+    return f"eh_{keyed_hash(address, secret)}"
+
+
+def _with_at(text: str) -> str:
+    return text.replace("%40", "@")
 
 
 def keyed_hash(text: str, secret: bytes) -> str:
@@ -52,3 +60,12 @@ def truncate_ip(ip: str) -> str | None:
         address = address.ipv4_mapped
     zeroed = 80 if isinstance(address, IPv6Address) else 8
     return str(type(address)(int(address) >> zeroed << zeroed))
+
+
+def scrubbed(text: str, secret: bytes) -> str:
+    """A record that could not be read, for its dead letter: addresses of people and machines found anywhere in it
+    become what they would have become in an event."""
+    text = _URL_IN_TEXT.sub(lambda found: clean_url(found[0]), text)
+    text = _EMAIL_IN_TEXT.sub(lambda found: hash_email_id(found[0], secret), text)
+    text = _IPV4_IN_TEXT.sub(r"\1.0", text)
+    return _IPV6_IN_TEXT.sub(lambda found: truncate_ip(found[0]) or found[0], text)
