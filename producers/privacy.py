@@ -29,7 +29,7 @@ def clean_url(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return re.split(r"[?#]", url, maxsplit=1)[0]
-    kept = [pair for pair in parts.query.split("&") if pair.partition("=")[0].lower() in ALLOWED_PARAMETERS]
+    kept = [pair for pair in parts.query.split("&") if _may_stay(pair)]
     path = "/".join("email" if _EMAIL.fullmatch(_with_at(step)) else step for step in parts.path.split("/"))
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "&".join(kept), ""))
 
@@ -40,6 +40,11 @@ def hash_email_id(value: str, secret: bytes) -> str:
     if not _EMAIL.fullmatch(address):
         return value
     return f"eh_{keyed_hash(address, secret)}"
+
+
+def _may_stay(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.lower() in ALLOWED_PARAMETERS and not _EMAIL.fullmatch(_with_at(value))
 
 
 def _with_at(text: str) -> str:

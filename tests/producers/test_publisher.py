@@ -21,6 +21,15 @@ from raceline.embedded.broker import Broker, create_topics
 
 TOPIC = "race.events"
 
+# kafka-python (3.0.12) leaves the sockets of refused connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collect_sockets() -> Iterator[None]:
+    yield
+    gc.collect()
+
 
 def records(start: int, count: int, topic: str = TOPIC) -> list[OutgoingRecord]:
     return [OutgoingRecord(topic, f"k{i % 7}".encode(), f'{{"n": {i}}}'.encode()) for i in range(start, start + count)]
@@ -87,8 +96,6 @@ def test_a_record_that_is_too_large_is_refused_at_once(publisher: Publisher) -> 
     publisher.submit(records(30_000, 1)).result(timeout=5)
 
 
-# kafka-python leaves the sockets of refused connections to the garbage collector
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_pending_records_survive_the_replacement_of_the_broker(tmp_path: Path, free_port: Callable[[], int]) -> None:
     broker = Broker(free_port(), tmp_path / "broker.log")
     broker.start()
@@ -112,7 +119,6 @@ def test_pending_records_survive_the_replacement_of_the_broker(tmp_path: Path, f
     finally:
         publisher.close(2.0)
         broker.stop()
-        gc.collect()
 
 
 def test_a_caller_is_told_at_its_deadline_when_nobody_listens(free_port: Callable[[], int]) -> None:
