@@ -11,6 +11,7 @@ class Stack:
     clickhouse_url: str
     collector_url: str
     generation: int = 0
+    ready: bool = False  # everything has passed through once since the start
 
     def write(self, data_dir: Path) -> None:
         path = data_dir / "stack.json"

@@ -1,1 +1,1 @@
-select count() from barriers final where barrier_id = {barrier_id:UUID}
+select count() as ways from barriers final where barrier_id = {barrier_id:UUID}

@@ -1,4 +1,8 @@
--- Which of these events were stored or refused.
-select distinct toString(event_id) from events where event_id in {ids:Array(UUID)}
-union distinct
-select distinct event_id from dead_letters where event_id in {texts:Array(String)}
+-- How many of these events were stored or refused.
+select count() as known
+from
+(
+    select toString(event_id) as id from events where event_id in {ids:Array(UUID)}
+    union distinct
+    select event_id as id from dead_letters where event_id in {texts:Array(String)}
+)

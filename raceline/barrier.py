@@ -1,0 +1,72 @@
+"""Proves that everything that is in Kafka now has reached the KPIs: a barrier goes through every way of the pipeline.
+
+A barrier enters each partition of `race.events`; each agent passes it on to every partition of its next topic, after
+all that came before it; the last writes down by which way it came. One is sent after the other, since what `derive`
+forwards to the owner of another node may be overtaken by the first.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from kafka.partitioner import murmur2
+
+from producers.outgoing import OutgoingRecord
+from producers.publisher import Publisher
+from raceline.database import Database
+from schemas.events import Event, Source, event_json
+from schemas.topics import EVENTS, PARTITIONS
+from schemas.touches import BARRIER_EVENT, BARRIER_SITE
+
+ROUNDS: Final = 2
+_WAYS: Final = PARTITIONS**3
+_POLL_SECONDS: Final = 0.1
+# A barrier dies with an embedded broker that is replaced: after this long another is sent.
+_LOST_SECONDS: Final = 15.0
+
+Clock = Callable[[], float]
+
+
+def pass_barriers(publisher: Publisher, database: Database, deadline: float, clock: Clock = time.monotonic) -> bool:
+    """True when all that was in Kafka before the call is in the KPIs; False when the deadline came first."""
+    return all(_pass_one(publisher, database, deadline, clock) for _ in range(ROUNDS))
+
+
+def _pass_one(publisher: Publisher, database: Database, deadline: float, clock: Clock) -> bool:
+    while clock() < deadline:
+        barrier_id = uuid4()
+        publisher.submit(list(_records(barrier_id)), timeout=max(deadline - clock(), 0.1)).result()
+        lost = min(clock() + _LOST_SECONDS, deadline)
+        while clock() < lost:
+            if database.rows("database.barriers", {"barrier_id": str(barrier_id)})[0]["ways"] == _WAYS:
+                return True
+            time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _records(barrier_id: UUID) -> Iterable[OutgoingRecord]:
+    now = datetime.now(UTC)
+    for key in _keys():
+        event = Event(
+            event_id=barrier_id,
+            name=BARRIER_EVENT,
+            source=Source.SERVER,
+            site_id=BARRIER_SITE,
+            visitor_id=key,
+            occurred_at=now,
+            received_at=now,
+        )
+        yield OutgoingRecord(EVENTS.name, key.encode(), event_json(event))
+
+
+def _keys() -> list[str]:
+    """One key for each partition."""
+    found: dict[int, str] = {}
+    number = 0
+    while len(found) < PARTITIONS:
+        key = f"barrier-{number}"
+        found.setdefault((murmur2(key.encode()) & 0x7FFFFFFF) % PARTITIONS, key)
+        number += 1
+    return [found[partition] for partition in sorted(found)]
