@@ -1,4 +1,4 @@
-"""Every KPI's name, unit and meaning. The formula of each is the column of that name in `sql/views/kpis.sql`."""
+"""Every KPI's name, unit and meaning. The formula of each is the column of that name in the view `kpis`."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,6 +15,11 @@ class Kpi:
     title: str
     meaning: str
     good_when: Literal["rises", "falls"] = "rises"
+
+    @property
+    def additive(self) -> bool:
+        """A count or a sum, which is 0 over nothing; a rate or an average of nothing does not exist."""
+        return self.unit == "count" or self.id == "revenue"
 
 
 KPIS: Final = (

@@ -1,0 +1,157 @@
+"""The command line. Each command is thin: it finds the stack, calls one function and shows what came back."""
+
+import json
+import logging
+import signal
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from producers.files.formats import FORMATS
+from producers.files.items import UnreadableFile
+from producers.outgoing import PublishFailed
+from producers.settings import SettingsError
+from raceline.database import Database, DatabaseError
+from raceline.kpis import EARLIEST, LATEST, kpi_report
+from raceline.report import kpi_table
+from raceline.settings import command_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out = Console()
+err = Console(stderr=True)
+
+
+class Format(StrEnum):
+    table = "table"
+    json = "json"
+
+
+FileFormat = StrEnum("FileFormat", {name.replace("-", "_"): name for name in FORMATS})  # type: ignore[misc]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Data folder of the stack. Default: $RACELINE_DATA_DIR or .raceline")
+]
+
+
+@app.command()
+def up(
+    data_dir: DataDir = None,
+    port: Annotated[int, typer.Option(help="Collector and live page.")] = 8080,
+    clickhouse_port: Annotated[int, typer.Option(help="ClickHouse over HTTP.")] = 8123,
+    kafka_port: Annotated[int, typer.Option(help="Kafka.")] = 9092,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
+    demo: Annotated[bool, typer.Option("--demo", help="Simulate visitors and a CRM.")] = False,
+) -> None:
+    """Runs the embedded stack until Ctrl-C or SIGTERM."""
+    from raceline.up import Ports, run_stack  # needs the extra `embedded`, which other commands do not
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    folder = command_settings(data_dir).data_dir
+    raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), workers, demo=demo, say=out.print))
+
+
+@app.command()
+def send(
+    files: Annotated[list[str], typer.Argument(help="Files to send; - reads standard input.")],
+    format: Annotated[FileFormat | None, typer.Option(help="Default: csv with --mapping, else events.")] = None,
+    mapping: Annotated[str | None, typer.Option(help="For csv: a mapping file, or the name of a shipped one.")] = None,
+    site: Annotated[str | None, typer.Option(help="Site id of events that name none.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Publishes a file's events."""
+    from raceline.send import Sending, send_files
+
+    name = format.value if format else ("csv" if mapping else "events")
+    with _clear_errors():
+        summary = send_files(Sending(tuple(files), name, mapping, site), command_settings(data_dir), err)
+    out.print(summary.text())
+    raise typer.Exit(0 if summary.accepted or not summary.refused else 1)
+
+
+@app.command()
+def wait(
+    timeout: Annotated[float, typer.Option(help="Seconds.")] = 60.0,
+    data_dir: DataDir = None,
+) -> None:
+    """Returns 0 when everything accepted so far is visible in the KPIs, 1 at the time limit."""
+    from raceline.wait import wait as wait_until_visible
+
+    with _clear_errors():
+        visible = wait_until_visible(command_settings(data_dir), timeout)
+    if not visible:
+        err.print(f"Not everything is visible after {timeout:g} s. `raceline doctor` checks every part.")
+    raise typer.Exit(0 if visible else 1)
+
+
+@app.command()
+def kpis(
+    site: Annotated[str, typer.Option(help="Site id.")] = "demo",
+    since: Annotated[datetime | None, typer.Option("--from", help="Inclusive, in the site's time zone.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", help="Exclusive, in the site's time zone.")] = None,
+    channel: Annotated[str | None, typer.Option(help='Only this channel, such as "Organic Search".')] = None,
+    format: Annotated[Format, typer.Option(help="table or json")] = Format.table,
+    data_dir: DataDir = None,
+) -> None:
+    """Shows every KPI by stage."""
+    with _clear_errors():
+        database = Database.connect(command_settings(data_dir))
+        report = kpi_report(database, site, _utc(since) or EARLIEST, _utc(until) or LATEST, channel)
+        database.close()
+    out.print_json(json.dumps(report)) if format is Format.json else out.print(kpi_table(site, report))
+
+
+@app.command()
+def migrate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements, change nothing.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Brings the database to this release's schema."""
+    from raceline.migrate import migrate as apply
+
+    count = 0
+    with _clear_errors():
+        for migration in apply(command_settings(data_dir), dry_run=dry_run):
+            count += 1
+            out.print(f"{migration.number:04} {migration.name}")
+            if dry_run:
+                out.print(migration.statement, highlight=False)
+    out.print(f"{count} migrations {'to apply' if dry_run else 'applied'}.")
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Checks every connection and setting."""
+    from raceline.doctor import diagnose
+
+    healthy = True
+    for finding in diagnose(command_settings(data_dir)):
+        healthy &= finding.good
+        out.print(f"{'[green]ok  [/]' if finding.good else '[red]FAIL[/]'} {finding.part:12} {finding.sentence}")
+    raise typer.Exit(0 if healthy else 1)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+class _clear_errors:
+    """What a user can do something about is one sentence and exit code 2, not a traceback."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnreadableFile | OSError | PublishFailed | SettingsError):
+            err.print(f"[red]{error}[/]")
+            raise typer.Exit(2) from None
+        if isinstance(error, DatabaseError):
+            err.print(f"[red]ClickHouse: {error}[/] Is the stack running? `raceline up` starts one.")
+            raise typer.Exit(2) from None
+
+
+def main() -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `raceline kpis | head` ends quietly
+    app()
