@@ -6,24 +6,20 @@ import signal
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from producers.files.formats import FORMATS
-from producers.files.items import UnreadableFile
-from producers.outgoing import PublishFailed
-from producers.settings import SettingsError
-from raceline.database import Database, DatabaseError
+from raceline import dead_letters_cli
+from raceline.console import DataDir, clear_errors, err, out
+from raceline.database import Database
 from raceline.kpis import EARLIEST, LATEST, kpi_report
 from raceline.report import kpi_table
 from raceline.settings import command_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-out = Console()
-err = Console(stderr=True)
+app.add_typer(dead_letters_cli.app, name="dead-letters")
 
 
 class Format(StrEnum):
@@ -32,9 +28,6 @@ class Format(StrEnum):
 
 
 FileFormat = StrEnum("FileFormat", {name.replace("-", "_"): name for name in FORMATS})  # type: ignore[misc]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Data folder of the stack. Default: $RACELINE_DATA_DIR or .raceline")
-]
 
 
 @app.command()
@@ -66,7 +59,7 @@ def send(
     from raceline.send import Sending, send_files
 
     name = format.value if format else ("csv" if mapping else "events")
-    with _clear_errors():
+    with clear_errors():
         summary = send_files(Sending(tuple(files), name, mapping, site), command_settings(data_dir), err)
     out.print(summary.text())
     raise typer.Exit(0 if summary.accepted or not summary.refused else 1)
@@ -80,7 +73,7 @@ def wait(
     """Returns 0 when everything accepted so far is visible in the KPIs, 1 at the time limit."""
     from raceline.wait import wait as wait_until_visible
 
-    with _clear_errors():
+    with clear_errors():
         visible = wait_until_visible(command_settings(data_dir), timeout)
     if not visible:
         err.print(f"Not everything is visible after {timeout:g} s. `raceline doctor` checks every part.")
@@ -97,7 +90,7 @@ def kpis(
     data_dir: DataDir = None,
 ) -> None:
     """Shows every KPI by stage."""
-    with _clear_errors():
+    with clear_errors():
         database = Database.connect(command_settings(data_dir))
         report = kpi_report(database, site, _utc(since) or EARLIEST, _utc(until) or LATEST, channel)
         database.close()
@@ -113,7 +106,7 @@ def migrate(
     from raceline.migrate import migrate as apply
 
     count = 0
-    with _clear_errors():
+    with clear_errors():
         for migration in apply(command_settings(data_dir), dry_run=dry_run):
             count += 1
             out.print(f"{migration.number:04} {migration.name}")
@@ -136,20 +129,6 @@ def doctor(data_dir: DataDir = None) -> None:
 
 def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
-
-
-class _clear_errors:
-    """What a user can do something about is one sentence and exit code 2, not a traceback."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, UnreadableFile | OSError | PublishFailed | SettingsError):
-            err.print(f"[red]{error}[/]")
-            raise typer.Exit(2) from None
-        if isinstance(error, DatabaseError):
-            err.print(f"[red]ClickHouse: {error}[/] Is the stack running? `raceline up` starts one.")
-            raise typer.Exit(2) from None
 
 
 def main() -> None:

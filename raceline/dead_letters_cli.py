@@ -1,0 +1,70 @@
+"""The commands `raceline dead-letters list|show|retry`."""
+
+from typing import Annotated
+
+import typer
+
+from raceline import dead_letters
+from raceline.console import DataDir, clear_errors, err, out
+from raceline.database import Database
+from raceline.settings import command_settings
+from schemas.rejection import RejectReason
+
+app = typer.Typer(no_args_is_help=True, help="Refused events: their reasons, and sending them again after a fix.")
+
+Reason = Annotated[RejectReason | None, typer.Option(help="Only this reason.")]
+Id = Annotated[str, typer.Argument(help="The id, or how it begins.")]
+
+
+@app.command(name="list")
+def list_(
+    reason: Reason = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 100,
+    data_dir: DataDir = None,
+) -> None:
+    """Lists refused events, newest first."""
+    with clear_errors():
+        database = Database.connect(command_settings(data_dir))
+        found = dead_letters.letters(database, reason=reason or "", limit=limit)
+        database.close()
+    out.print(dead_letters.table(found) if found else "No refused events.")
+
+
+@app.command()
+def show(
+    id: Id,
+    payload: Annotated[bool, typer.Option("--payload", help="Only the payload, to mend it and send it.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Shows one refused event, with its payload."""
+    with clear_errors():
+        database = Database.connect(command_settings(data_dir))
+        found = dead_letters.letters(database, id_prefix=id, limit=2)
+        database.close()
+    if len(found) != 1:
+        err.print(f"{'Several refused events begin' if found else 'No refused event begins'} with {id}.")
+        raise typer.Exit(2)
+    if payload:
+        typer.echo(found[0].payload)
+    else:
+        dead_letters.show(found[0], out)
+
+
+@app.command()
+def retry(
+    id: Annotated[str, typer.Argument(help="The id, or how it begins; all with --reason.")] = "",
+    reason: Reason = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 10_000,
+    data_dir: DataDir = None,
+) -> None:
+    """Sends refused events again; they are judged as if they came now."""
+    if not id and not reason:
+        err.print("Name an id, or a --reason to retry all of.")
+        raise typer.Exit(2)
+    settings = command_settings(data_dir)
+    with clear_errors():
+        database = Database.connect(settings)
+        found = dead_letters.letters(database, reason=reason or "", id_prefix=id, limit=limit)
+        database.close()
+        count = dead_letters.retry(settings, found)
+    out.print(f"{count} sent again. What is refused again stays in the list.")
