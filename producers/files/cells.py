@@ -32,7 +32,9 @@ def _typed(kind: str, text: str, decimal: str) -> JsonValue:
     if kind == "number":
         return number(text, decimal)
     if kind == "integer":
-        return int(_matching(_INTEGER, text, "an integer"))
+        if _INTEGER.fullmatch(text) is None:
+            raise ValueError(f"{text!r} is not an integer")
+        return int(text)
     if kind == "boolean":
         if text.lower() not in _BOOLEANS:
             raise ValueError(f"{text!r} is neither true nor false")
@@ -41,9 +43,15 @@ def _typed(kind: str, text: str, decimal: str) -> JsonValue:
 
 
 def number(text: str, decimal: str) -> float:
-    """The JSON number that reads as the same decimal; refused where none does (more than about 15 digits)."""
-    plain = _matching(_NUMBER, text.replace(decimal, "."), "a number") if decimal in text else text
-    value = float(_matching(_NUMBER, plain, "a number"))
+    """The JSON number that reads as the same decimal; refused where none does (more than about 15 digits).
+
+    The other mark is not taken for a decimal one: 1.234 may be a thousand.
+    """
+    other = "," if decimal == "." else "."
+    plain = text.replace(decimal, ".")
+    if other in text or _NUMBER.fullmatch(plain) is None:
+        raise ValueError(f"{text!r} is not a number with the decimal mark {decimal!r}")
+    value = float(plain)
     if Decimal(repr(value)) != Decimal(plain):
         raise ValueError(f"{text!r} has more digits than a JSON number keeps")
     return value
@@ -63,9 +71,3 @@ def _moment(form: str, zone: str, text: str) -> datetime:
     except (ValueError, ArithmeticError, OSError) as error:
         raise ValueError(f"{text!r} is not a time in the format {form!r}") from error
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
-
-
-def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
-    if pattern.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is not {what}")
-    return text
