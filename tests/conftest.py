@@ -12,6 +12,7 @@ with warnings.catch_warnings():  # kafka-python reads its message schemas in a d
     import kafka.admin  # noqa: F401
 
 from raceline.embedded.broker import Broker
+from raceline.embedded.clickhouse import ClickHouse
 
 
 def _free_port() -> int:
@@ -43,3 +44,12 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """A running embedded ClickHouse, shared by the whole run: a test works in a database of its own."""
+    server = ClickHouse(tmp_path_factory.mktemp("clickhouse") / "data", _free_port())
+    server.start()
+    yield server
+    server.stop()

@@ -50,8 +50,8 @@ class Child:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _log_path: Path | None = field(default=None, init=False, repr=False)
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str], log_path: Path) -> None:
-        """Start `argv` with exactly this environment; stdout and stderr are appended to `log_path`.
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None, log_path: Path) -> None:
+        """Start `argv` with exactly this environment (None: ours); stdout and stderr are appended to `log_path`.
 
         In a session of its own, so that Ctrl-C reaches the parent alone, which then stops its children in order.
         Raises RuntimeError when it already runs. A program that cannot be run shows up as an early end.
@@ -62,7 +62,7 @@ class Child:
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the stack's own command lines
                 _dying_with_us(argv),
-                env=dict(env),
+                env=None if env is None else dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -15,11 +15,11 @@ _START_SECONDS = 30.0
 
 @dataclass
 class ClickHouse:
-    """The server of one data directory on one port. `env` is the child's whole environment."""
+    """The server of one data directory on one port. `env` is the child's whole environment, None for ours."""
 
     data_dir: Path
     port: int
-    env: Mapping[str, str] = field(repr=False)
+    env: Mapping[str, str] | None = field(default=None, repr=False)
     log_path: Path | None = None
     _child: Child = field(default_factory=lambda: Child("clickhouse"), init=False, repr=False)
 
