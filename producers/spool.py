@@ -72,6 +72,10 @@ class Spool:
         return self._folder_bytes
 
     @property
+    def has_room(self) -> bool:
+        return self._folder_bytes < self._options.max_bytes
+
+    @property
     def fsync(self) -> bool:
         return self._options.fsync
 
@@ -94,6 +98,8 @@ class Spool:
         with self._lock:
             if self._due():
                 self._close_segment()
+            elif not self.has_room:
+                self._folder_bytes = folder_bytes(self._options.folder)
 
     def close(self) -> None:
         """Completes the open segment. Another append would open a new one."""
@@ -167,7 +173,7 @@ class Spool:
 
 def segments(folder: Path) -> list[Segment]:
     """All segments, open ones too, oldest first."""
-    found = (_parse(path) for path in folder.glob("[!.]*"))
+    found = (segment_at(path) for path in folder.glob("[!.]*"))
     return sorted(segment for segment in found if segment is not None)
 
 
@@ -232,7 +238,8 @@ def _appear(hidden: Path, path: Path) -> bool:
     return True
 
 
-def _parse(path: Path) -> Segment | None:
+def segment_at(path: Path) -> Segment | None:
+    """None for names that are not a segment's."""
     producer, _, rest = path.stem.partition("-")
     pid, _, seq = rest.partition("-")
     if path.suffix not in (_OPEN, _CLOSED) or not (producer and pid.isdigit() and seq.isdigit()):
