@@ -1,7 +1,7 @@
 """The real consumer, with Faust's own drain loop and commits, over a log in memory instead of a broker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -175,3 +175,18 @@ class Rig:
 
 
 async def _nothing(*_: Any) -> None: ...
+
+
+Scenario = Callable[[Rig], Coroutine[Any, Any, None]]
+
+
+def play(scenario: Scenario, stored: dict[TP, int | None] | None = None, **options: Any) -> None:
+    async def run() -> None:
+        rig = Rig(**options)
+        try:
+            await rig.assign({P0: None} if stored is None else stored)
+            await scenario(rig)
+        finally:
+            await rig.close()
+
+    asyncio.run(run())

@@ -1,30 +1,14 @@
-"""The consumer's bookkeeping, with Faust's own functions around it."""
+"""What is committed when, with Faust's own functions around the consumer; and what apps are given."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import faust
 import pytest
-from faust.types import TP
 
 from stream_processors.fetches import Record, split
 from stream_processors.transport import faust_settings, fetch_topic, install_transport
-from tests.stream_processors.scripted_consumer import P0, P1, Rig
-
-Scenario = Callable[[Rig], Coroutine[Any, Any, None]]
-
-
-def play(scenario: Scenario, stored: dict[TP, int | None] | None = None, **options: Any) -> None:
-    async def run() -> None:
-        rig = Rig(**options)
-        try:
-            await rig.assign({P0: None} if stored is None else stored)
-            await scenario(rig)
-        finally:
-            await rig.close()
-
-    asyncio.run(run())
+from tests.stream_processors.scripted_consumer import P0, P1, Rig, play
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -173,128 +157,6 @@ def test_fetch_seen_before_is_handed_on_again_and_blocks_nothing() -> None:
         assert await rig.commit() == 30
 
     play(scenario, {P0: 10})
-
-
-def test_fetch_that_returns_while_flow_is_stopped_is_fetched_again() -> None:
-    async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = list(range(10))
-        rig.consumer.put_action(rig.consumer.stop_flow, P0, range(10))
-        await rig.until(lambda: not rig.consumer.flow_active)
-        await asyncio.sleep(0.05)
-        assert rig.messages == []
-        rig.consumer.resume_flow()
-        await rig.receive(1)
-        assert rig.spans() == [(0, 9)]
-
-    play(scenario)
-
-
-def test_lost_fetch_is_noticed_by_the_next_and_fetched_again() -> None:
-    async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = list(range(30))
-        rig.consumer.put(P0, range(10))
-        await rig.receive(1)
-        rig.consumer.put(P0, range(20, 30))  # 10 to 19 went to nobody
-        await rig.receive(2)
-        assert rig.spans() == [(0, 9), (10, 29)]
-        assert rig.consumer.seeks[-1] == {P0: 10}
-
-    play(scenario)
-
-
-def test_jump_in_the_log_itself_costs_one_look_back() -> None:
-    async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = [*range(10), *range(20, 30)]
-        rig.consumer.put(P0, range(10))
-        await rig.receive(1)
-        await rig.receive(2)
-        assert rig.spans() == [(0, 9), (20, 29)]
-        assert rig.consumer.seeks[1:] == [{P0: 10}]
-
-    play(scenario)
-
-
-def test_fetch_of_the_old_generation_is_not_handed_on_under_the_new_one() -> None:
-    async def scenario(rig: Rig) -> None:
-        def other_generation() -> None:
-            rig.app.consumer_generation_id = 2
-
-        rig.consumer.log_of[P0] = list(range(10))
-        rig.consumer.put_action(other_generation, P0, range(10))
-        await rig.receive(1)
-        assert rig.messages[0].generation_id == 2
-        assert rig.spans() == [(0, 9)]
-        assert {P0: 0} in rig.consumer.seeks[1:]
-
-    play(scenario)
-
-
-def test_rest_of_a_fetch_is_fetched_again_when_flow_stops_in_the_middle() -> None:
-    async def scenario(rig: Rig) -> None:
-        async def stop_after_the_first(_: Any) -> None:
-            if not rig.messages:
-                rig.consumer.stop_flow()
-
-        rig.deliver = stop_after_the_first
-        rig.consumer.log_of[P0] = list(range(30))
-        await rig.until(lambda: not rig.consumer.flow_active)
-        await rig.until(lambda: len(rig.messages) == 1)
-        rig.consumer.resume_flow()
-        await rig.receive(3)
-        assert rig.spans() == [(0, 9), (10, 19), (20, 29)]
-
-    play(scenario, max_records=10)
-
-
-def test_nothing_is_polled_without_active_partitions() -> None:
-    async def scenario(rig: Rig) -> None:
-        rig.consumer.put(P0, range(10))
-        await rig.receive(1)
-        rig.consumer.on_buffer_full(P0)
-        await asyncio.sleep(0.1)
-        polls = len(rig.consumer.polled_for)
-        await asyncio.sleep(0.1)
-        assert len(rig.consumer.polled_for) == polls
-        rig.consumer.on_buffer_drop(P0)
-        rig.consumer.put(P0, range(10, 20))
-        await rig.receive(2)
-
-    play(scenario)
-
-
-def test_records_of_several_polls_become_one_message() -> None:
-    async def scenario(rig: Rig) -> None:
-        for start in range(0, 30, 10):
-            rig.consumer.put(P0, range(start, start + 10))
-        rig.consumer.put(P1, range(4))
-        await rig.receive(2)
-        assert sorted(rig.spans()) == [(0, 3), (0, 29)]
-        assert [record.value for record in rig.messages[0].value.records[:2]] == [b"0", b"1"]
-
-    play(scenario, {P0: None, P1: None}, gather_seconds=0.2)
-
-
-def test_jump_between_gathered_polls_is_looked_at_again() -> None:
-    async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = list(range(30))
-        rig.consumer.put(P0, range(10))
-        rig.consumer.put(P0, range(20, 30))
-        await rig.receive(2)
-        assert rig.spans() == [(0, 9), (10, 29)]
-
-    play(scenario, gather_seconds=0.2)
-
-
-def test_end_offset_is_tracked_once_per_partition_and_fetch() -> None:
-    async def scenario(rig: Rig) -> None:
-        tracked: list[TP] = []
-        monitor: Any = rig.app.monitor
-        monitor.track_tp_end_offset = lambda tp, _: tracked.append(tp)
-        rig.consumer.put(P0, range(30))
-        await rig.receive(3)
-        assert tracked == [P0]
-
-    play(scenario, max_records=10)
 
 
 def test_event_path_check_that_crashes_workers_is_off() -> None:
