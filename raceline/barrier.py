@@ -29,12 +29,23 @@ _LOST_SECONDS: Final = 15.0
 Clock = Callable[[], float]
 
 
-def pass_barriers(publisher: Publisher, database: Database, deadline: float, clock: Clock = time.monotonic) -> bool:
-    """True when all that was in Kafka before the call is in the KPIs; False when the deadline came first."""
-    return all(_pass_one(publisher, database, deadline, clock) for _ in range(ROUNDS))
+def pass_barriers(
+    publisher: Publisher,
+    database: Database,
+    deadline: float,
+    clock: Clock = time.monotonic,
+    check: Callable[[], None] = lambda: None,
+) -> bool:
+    """True when all that was in Kafka before the call is in the KPIs; False when the deadline came first.
+
+    `check` is called again and again meanwhile and may raise to end it.
+    """
+    return all(_pass_one(publisher, database, deadline, clock, check) for _ in range(ROUNDS))
 
 
-def _pass_one(publisher: Publisher, database: Database, deadline: float, clock: Clock) -> bool:
+def _pass_one(
+    publisher: Publisher, database: Database, deadline: float, clock: Clock, check: Callable[[], None]
+) -> bool:
     while clock() < deadline:
         barrier_id = uuid4()
         publisher.submit(list(_records(barrier_id)), timeout=max(deadline - clock(), 0.1)).result()
@@ -42,6 +53,7 @@ def _pass_one(publisher: Publisher, database: Database, deadline: float, clock: 
         while clock() < lost:
             if database.rows("database.barriers", {"barrier_id": str(barrier_id)})[0]["ways"] == _WAYS:
                 return True
+            check()
             time.sleep(_POLL_SECONDS)
     return False
 

@@ -11,7 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from producers.spool import segments
 from raceline.barrier import pass_barriers
 from raceline.database import Database
 from raceline.embedded.broker import Broker, create_topics
-from raceline.embedded.child import Child
+from raceline.embedded.child import Child, ChildFailedError
 from raceline.embedded.clickhouse import ClickHouse
 from raceline.migrate import migrate
 from raceline.settings import CommandSettings
@@ -121,8 +122,7 @@ class Supervisor:
         """Replaces the broker by a fresh, empty one and sends again what the spool still holds."""
         with self._rolling:
             log.info("Replacing the broker of generation %d (%d MB).", self.generation, self._broker_megabytes())
-            for process in self.workers:
-                process.child.stop()
+            _stop_all(self.workers)
             self.broker.stop()
             self._start_generation()
 
@@ -134,8 +134,8 @@ class Supervisor:
         self._stopping.set()
         if self._tidying.is_alive():
             self._tidying.join(timeout=5.0)
-        for process in [*reversed(self.others), *self.workers]:
-            process.child.stop()
+        _stop_all(self.others)
+        _stop_all(self.workers)
         self.broker.stop()
         self.clickhouse.stop()
         with suppress(FileNotFoundError):
@@ -176,10 +176,15 @@ class Supervisor:
     def _everything_passes(self) -> bool:
         publisher, database = self._publisher(), Database.connect(self.settings)
         try:
-            return pass_barriers(publisher, database, self.clock() + _BARRIER_SECONDS, self.clock)
+            return pass_barriers(publisher, database, self.clock() + _BARRIER_SECONDS, self.clock, self._check_started)
         finally:
             publisher.close()
             database.close()
+
+    def _check_started(self) -> None:
+        for process in [*self.workers, *self.others]:
+            if not process.child.alive:
+                raise ChildFailedError(f"{process.child.name} ended at its start\n{process.child.log_tail()}")
 
     def _start(self, process: Process) -> None:
         process.started_at = self.clock()
@@ -234,4 +239,10 @@ class Supervisor:
         return len(stored)
 
 
-_WORKER: Final = ("-m", "faust", "-A", "stream_processors.worker", "worker", "--without-web", "-l", "warning")
+def _stop_all(processes: Sequence[Process]) -> None:
+    """At once: each takes some seconds to leave its consumer group."""
+    with ThreadPoolExecutor(max(len(processes), 1)) as threads:
+        list(threads.map(lambda process: process.child.stop(), processes))
+
+
+_WORKER: Final = ("-m", "faust", "-q", "-A", "stream_processors.worker", "worker", "--without-web", "-l", "warn")

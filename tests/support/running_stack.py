@@ -1,0 +1,95 @@
+"""A whole embedded stack for the tests: real broker, real engine, real workers, as `raceline up` runs them."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from raceline.database import Database
+from raceline.kpis import EARLIEST, LATEST, Report, kpi_report
+from raceline.send import Sending, Summary, send_files
+from raceline.supervisor import Plan, Supervisor
+from raceline.wait import wait
+
+
+class RunningStack:
+    """A supervisor whose checks run in the test's thread or, with `watched`, in the background."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.settings = supervisor.settings
+
+    def send(self, *files: Path, site: str, format: str = "events", mapping: str | None = None) -> Summary:
+        sending = Sending(tuple(str(file) for file in files), format, mapping, site)
+        return send_files(sending, self.settings, Console(quiet=True))
+
+    def settle(self, timeout: float = 90.0) -> None:
+        assert wait(self.settings, timeout), "not everything reached the KPIs in time"
+
+    def kpis(
+        self, site: str, since: datetime = EARLIEST, until: datetime = LATEST, channel: str | None = None
+    ) -> Report:
+        database = Database.connect(self.settings)
+        try:
+            return kpi_report(database, site, since, until, channel)
+        finally:
+            database.close()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Restarts what ends meanwhile. The death signal is tied to the starting thread, which ends last."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(0.1):
+                self.supervisor.check()
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@contextmanager
+def running(data_dir: Path, *, workers: int, broker_limit_bytes: int = 512 * 1024 * 1024) -> Iterator[RunningStack]:
+    web, clickhouse, kafka = free_ports(3)
+    plan = Plan(
+        data_dir=data_dir,
+        port=web,
+        clickhouse_port=clickhouse,
+        kafka_port=kafka,
+        workers=workers,
+        broker_limit_bytes=broker_limit_bytes,
+    )
+    supervisor = Supervisor(plan)
+    try:
+        supervisor.start()
+        yield RunningStack(supervisor)
+    finally:
+        supervisor.stop()
+
+
+def until(condition: Callable[[], bool], timeout: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.05)
