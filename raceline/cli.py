@@ -42,9 +42,8 @@ def up(
     """Runs the embedded stack until Ctrl-C or SIGTERM."""
     from raceline.up import Ports, run_stack  # needs the extra `embedded`, which other commands do not
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     folder = command_settings(data_dir).data_dir
-    raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), workers, demo=demo, say=out.print))
+    raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), workers, demo=demo, say=_say))
 
 
 @app.command()
@@ -131,6 +130,12 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
+def _say(sentence: str) -> None:
+    out.print(sentence, soft_wrap=True, highlight=False)
+
+
 def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say is said in our words
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `raceline kpis | head` ends quietly
     app()

@@ -9,9 +9,9 @@ from schemas.kpi import KPIS, Kpi
 def kpi_table(site: str, report: Report) -> Table:
     table = Table(title=f"KPIs of {site}")
     table.add_column("stage")
-    table.add_column("KPI")
+    table.add_column("KPI", no_wrap=True)
     table.add_column("value", justify="right")
-    table.add_column("meaning", style="dim")
+    table.add_column("meaning", style="dim", no_wrap=True)
     previous = ""
     for kpi in KPIS:
         table.add_row(kpi.group if kpi.group != previous else "", kpi.title, shown(kpi, report), kpi.meaning)

@@ -148,12 +148,13 @@ class EventsEndpoint:
 
     def _visit(self, scope: Scope, headers: Headers, site_id: str) -> Visit:
         client = scope.get("client")
+        # What is not a browser (curl, a server that relays) says nothing about the visitor.
         user_agent = headers.get("user-agent")
         return Visit(
             site_id=site_id,
             received_at=self._collector.clock(),
             ip=client[0] if client else None,
-            user_agent=user_agent[:2048] if user_agent else None,
+            user_agent=user_agent[:2048] if user_agent and "Mozilla/" in user_agent else None,
             language=_language(headers.get("accept-language", "")),
         )
 
