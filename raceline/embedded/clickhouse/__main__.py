@@ -22,7 +22,8 @@ from raceline.embedded.clickhouse.server import ClickHouseApp  # noqa: E402
 from raceline.embedded.clickhouse.settings import ClickHouseSettings  # noqa: E402
 
 _REQUEST_HEAD_BYTES = (1 << 20) + (64 << 10)  # a URL of 1 MiB, and headers
-_GRACE_SECONDS = 5
+_GRACE_SECONDS = 3  # for queries to end by themselves
+_CLOSE_SECONDS = 2.0
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -100,7 +101,7 @@ def main() -> int:
     try:
         _serve(listener, arguments.host, engine, settings)
     finally:
-        _end_within(_GRACE_SECONDS)
+        _end_within(_CLOSE_SECONDS)
         engine.close()
     return 0
 

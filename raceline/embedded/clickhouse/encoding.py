@@ -74,7 +74,7 @@ class _Whole:
     def finish(self) -> bytes:
         try:
             return bytes(self._decompress(b"".join(self._chunks)))
-        except (OSError, ValueError) as error:
+        except (cramjam.DecompressionError, OSError) as error:
             raise refusal(CANNOT_DECOMPRESS, f"The request body is not {self._name}: {error}") from None
 
 

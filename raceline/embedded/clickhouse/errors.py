@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 SYNTAX_ERROR: Final = 62
-UNKNOWN_FORMAT: Final = 73
 NOT_IMPLEMENTED: Final = 48
 BAD_ARGUMENTS: Final = 36
-READONLY: Final = 164
-SESSION_NOT_FOUND: Final = 372
 SESSION_IS_LOCKED: Final = 373
 CANNOT_DECOMPRESS: Final = 271
 TOO_LARGE: Final = 307
@@ -20,8 +17,6 @@ _NAMES: Final = {
     SYNTAX_ERROR: "SYNTAX_ERROR",
     NOT_IMPLEMENTED: "NOT_IMPLEMENTED",
     BAD_ARGUMENTS: "BAD_ARGUMENTS",
-    READONLY: "READONLY",
-    SESSION_NOT_FOUND: "SESSION_NOT_FOUND",
     SESSION_IS_LOCKED: "SESSION_IS_LOCKED",
     CANNOT_DECOMPRESS: "CANNOT_DECOMPRESS",
     TOO_LARGE: "TOO_MANY_BYTES",
@@ -29,22 +24,25 @@ _NAMES: Final = {
     AUTHENTICATION_FAILED: "AUTHENTICATION_FAILED",
 }
 
-# 400: what was typed cannot work; 404: what was named does not exist.
-_BAD_REQUEST: Final = frozenset({6, 26, 27, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 131, 349, 409, 475, 693})
-_NOT_FOUND: Final = frozenset({16, 46, 47, 60, 66, 73, 81, 110, 115, 372})
+# The same statuses as the server gives, except for what this server refuses itself (body too large, not decodable).
+_BAD_REQUEST: Final = frozenset(
+    {6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676}
+)
+_NOT_FOUND: Final = frozenset({46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511})
+_FORBIDDEN: Final = frozenset({192, 193, ACCESS_DENIED, 512, AUTHENTICATION_FAILED})
 _STATUS: Final = {
     **dict.fromkeys(_BAD_REQUEST, 400),
     **dict.fromkeys(_NOT_FOUND, 404),
+    **dict.fromkeys(_FORBIDDEN, 403),
+    76: 503,  # CANNOT_OPEN_FILE
     159: 408,  # TIMEOUT_EXCEEDED
-    158: 413,  # TOO_MANY_ROWS
-    307: 413,  # TOO_MANY_BYTES
-    192: 403,  # UNKNOWN_USER
-    193: 403,  # WRONG_PASSWORD
-    READONLY: 403,
-    497: 403,  # ACCESS_DENIED
-    AUTHENTICATION_FAILED: 403,
+    194: 401,  # REQUIRED_PASSWORD
+    209: 503,  # SOCKET_TIMEOUT
+    229: 413,  # QUERY_IS_TOO_LARGE
+    CANNOT_DECOMPRESS: 400,
+    TOO_LARGE: 413,
+    439: 503,  # CANNOT_SCHEDULE_TASK
     NOT_IMPLEMENTED: 501,
-    202: 503,  # TOO_MANY_SIMULTANEOUS_QUERIES
 }
 _CODE = re.compile(r"Code: (\d+)\. ")
 

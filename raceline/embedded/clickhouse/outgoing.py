@@ -30,6 +30,7 @@ class Outgoing:
     send: Callable[[dict[str, Any]], Awaitable[None]]
     loop: asyncio.AbstractEventLoop
     accepted: str
+    client_left: bool = False
     _last: Callable[[], None] | None = None
 
     def pass_on(self, execution: Execution, pieces: Iterator[bytes]) -> None:
@@ -63,6 +64,8 @@ class Outgoing:
             self._body(encoding.encode(held.pop(0)), more=True)
         try:
             for piece in rest:
+                if self.client_left:
+                    return
                 self._body(encoding.encode(piece), more=True)
         except QueryFailedError as error:
             # The status is sent: only a broken connection can still say that the answer is not whole.

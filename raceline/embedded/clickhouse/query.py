@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from raceline.embedded.clickhouse.errors import NOT_IMPLEMENTED, refusal
+from raceline.embedded.clickhouse.outside import refuse_setting
 
 # Named by the HTTP interface; the engine does not know them.
 _PROTOCOL: Final = frozenset(
@@ -58,6 +59,8 @@ def read_query(method: str, url: Mapping[str, str], headers: Mapping[str, str], 
     for name in ("compress", "decompress"):
         if url.get(name, "0") not in {"0", "", "false"}:
             raise refusal(NOT_IMPLEMENTED, f"{name}=1 is not served, use Content-Encoding and Accept-Encoding")
+    for name in url:
+        refuse_setting(name)
     asked = url.get("readonly", "0")
     return Query(
         sql=url.get("query", ""),

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -15,15 +16,18 @@ from raceline.embedded.clickhouse.engine import Engine
 from raceline.embedded.clickhouse.errors import QueryFailedError
 from raceline.embedded.clickhouse.execution import Execution
 from raceline.embedded.clickhouse.form import form_fields
+from raceline.embedded.clickhouse.greeting import greeting, is_greeting
 from raceline.embedded.clickhouse.guard import Guard
-from raceline.embedded.clickhouse.outgoing import Outgoing
+from raceline.embedded.clickhouse.outgoing import SERVER_NAME, Outgoing
 from raceline.embedded.clickhouse.query import Query, read_query
-from raceline.embedded.clickhouse.reply import error_fields, headers
+from raceline.embedded.clickhouse.reply import answer_fields, error_fields, headers
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+_GREETING_BYTES: Final = 200
+Asked = tuple[Mapping[str, str], Mapping[str, str]]  # the URL's parameters, the headers
 _OK: Final = {"/ping": b"Ok.\n", "/replicas_status": b"Ok.\n"}
 
 
@@ -57,30 +61,41 @@ class ClickHouseApp:
         try:
             self.guard.refuse_unknown(fields, url)
             query = read_query(scope["method"], url, fields, self.new_id())
-            await self._query(query, fields, receive, send)
+            await self._query(query, (url, fields), receive, send)
         except QueryFailedError as error:
             await _answer(send, error.status, error.text.encode() + b"\n", error_fields(error))
         return None
 
-    async def _query(self, query: Query, fields: Mapping[str, str], receive: Receive, send: Send) -> None:
+    async def _query(self, query: Query, asked: Asked, receive: Receive, send: Send) -> None:
+        url, fields = asked
         body = Body(self.engine.bodies, decoder(fields.get("content-encoding", "")), self.max_body_bytes)
         try:
             if not await _receive_all(receive, body):
-                return
+                return None
             content_type = fields.get("content-type", "")
             if content_type.startswith("multipart/form-data"):
                 query = _with_form(query, form_fields(content_type, body))
+            if is_greeting(query.sql or body.head(_GREETING_BYTES).decode("latin-1"), url):
+                return await _greet(send, query, self.engine.version)
             loop = asyncio.get_running_loop()
             outgoing = Outgoing(send, loop, fields.get("accept-encoding", "") if query.compressed else "")
-            await loop.run_in_executor(self.executor, self._run, query, body, outgoing)
+            watch = loop.create_task(_watch(receive, outgoing))
+            try:
+                await loop.run_in_executor(self.executor, self._run, query, body, outgoing)
+            finally:
+                watch.cancel()
         finally:
             body.close()
+        return None
 
     def _run(self, query: Query, body: Body, outgoing: Outgoing) -> None:
         """On a worker thread: from the statement to the last byte of the answer."""
         execution = Execution(query, body)
-        with self.engine.connection(query, self.clock()) as connection:
-            outgoing.pass_on(execution, execution.pieces(connection))
+        with (
+            self.engine.connection(query, self.clock()) as connection,
+            closing(execution.pieces(connection)) as pieces,  # a query that nobody reads any more ends here
+        ):
+            outgoing.pass_on(execution, pieces)
         outgoing.finish()
 
 
@@ -97,10 +112,21 @@ async def _receive_all(receive: Receive, body: Body) -> bool:
             return True
 
 
+async def _watch(receive: Receive, outgoing: Outgoing) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    outgoing.client_left = True
+
+
 def _with_form(query: Query, form: Mapping[str, str]) -> Query:
     params = {name[6:]: value for name, value in form.items() if name.startswith("param_")}
     sql = "\n".join(filter(None, (query.sql, form.get("query", ""))))
     return replace(query, sql=sql, params={**query.params, **params}, body_is_form=True)
+
+
+async def _greet(send: Send, query: Query, version: str) -> None:
+    fields = answer_fields("Native", query.query_id, SERVER_NAME)
+    await _answer(send, 200, greeting(SERVER_NAME, version), fields)
 
 
 async def _answer(send: Send, status: int, body: bytes, extra: Mapping[str, str] | None = None) -> None:

@@ -4,10 +4,10 @@ the engine's own readonly mode gives."""
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-from raceline.embedded.clickhouse.errors import NOT_IMPLEMENTED, SYNTAX_ERROR, refusal
+from raceline.embedded.clickhouse.errors import SYNTAX_ERROR, refusal
+from raceline.embedded.clickhouse.outside import mentions_outside, refuse_outside
 
 _TOKEN: Final = re.compile(
     rb"(?P<space>\s+|--[^\n]*|\#[ !][^\n]*|/\*.*?\*/)"
@@ -80,14 +80,14 @@ class _Token:
 
 
 def _tokens(sql: bytes) -> list[_Token]:
-    """Words (lower case), and single characters; quoted things count as the word "'"; blanks are left out."""
+    """Words in lower case and single characters; a string is the word "'", a quoted name keeps its quote in front."""
     found: list[_Token] = []
     depth = 0
     for match in _TOKEN.finditer(sql):
         kind = match.lastgroup
         if kind == "space":
             continue
-        word = "'" if kind in {"quoted", "tag"} else match[0].decode("latin-1").lower()
+        word = _word(match[0]) if kind not in {"quoted", "tag"} else _quoted_word(match[0])
         depth -= word in {")", "]", "}"}
         found.append(_Token(word, match.start(), match.end(), depth <= 0))
         depth += word in {"(", "[", "{"}
@@ -96,32 +96,44 @@ def _tokens(sql: bytes) -> list[_Token]:
     return found
 
 
+def _word(text: bytes) -> str:
+    return text.decode("latin-1").lower()
+
+
+def _quoted_word(text: bytes) -> str:
+    return _word(text[:-1]) if text[:1] in b'`"' else "'"
+
+
 def _begins_data(found: list[_Token]) -> bool:
     """Whether the rows of an INSERT follow: what comes after is no SQL any more."""
-    if found[0].word != "insert" or not found[-1].top:
+    if found[0].word != "insert" or not found[-1].top or len(found) < 4:
         return False
-    if found[-1].word == "values":
-        return len(found) > 3
-    return len(found) > 4 and found[-2].word == "format" and found[-2].top
+    if found[-1].word != "values" and not (found[-2].word == "format" and found[-2].top):
+        return False
+    return not any(token.top and token.word in {"select", "with"} for token in found[1:])
 
 
 def parse(sql: bytes) -> Statement:
-    """What one statement is. Raises QueryFailedError for several statements, and for files of the server's machine."""
+    """What one statement is. Raises QueryFailedError for several statements, and for what reaches outside."""
     tokens = _tokens(sql)
     if not tokens:
         raise refusal(SYNTAX_ERROR, "Empty query")
-    _refuse_files(tokens)
+    refuse_outside(token.word for token in tokens)
     verb = next((token.word for token in tokens if token.word != "("), "")
-    if verb == "insert":
+    if verb == "insert" and _begins_data(tokens):
         return Statement(verb, insert=_insert(sql, tokens))
     _refuse_several(tokens)
+    if verb == "insert":
+        return Statement(verb)
     return Statement(verb, output_format=_output_format(sql, tokens))
 
 
-def _refuse_files(tokens: list[_Token]) -> None:
-    for before, token in pairwise(tokens):
-        if (before.word, token.word) in {("into", "outfile"), ("from", "infile")}:
-            raise refusal(NOT_IMPLEMENTED, f"{before.word.upper()} {token.word.upper()} is not allowed over HTTP")
+def check_values(rows: bytes) -> None:
+    """The rows of INSERT ... VALUES that the engine reads as SQL: held to the same rules as a statement."""
+    if b";" in rows or mentions_outside(rows):
+        tokens = _tokens(rows)
+        refuse_outside(token.word for token in tokens)
+        _refuse_several(tokens)
 
 
 def _refuse_several(tokens: list[_Token]) -> None:
@@ -130,13 +142,8 @@ def _refuse_several(tokens: list[_Token]) -> None:
         raise refusal(SYNTAX_ERROR, "Multi-statements are not allowed")
 
 
-def _insert(sql: bytes, tokens: list[_Token]) -> Insert | None:
+def _insert(sql: bytes, tokens: list[_Token]) -> Insert:
     last = tokens[-1]
-    if not _begins_data(tokens):
-        _refuse_several(tokens)
-        return None
-    if any(token.word == "select" for token in tokens if token.top):
-        raise refusal(NOT_IMPLEMENTED, "INSERT ... SELECT FROM input() is not served; insert the rows themselves")
     values = last.word == "values"
     cut = last if values else tokens[-2]
     settings = next((token.start for token in tokens if token.top and token.word == "settings"), cut.start)
