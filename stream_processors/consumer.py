@@ -73,16 +73,10 @@ class FetchConsumer(driver.Consumer):
 
     # Commit position
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return (tp for tp in list(self.in_flight) if topics is None or tp in topics or tp.topic in topics)
-
     def _new_offset(self, tp: TP) -> int | None:
         self._acked[tp].clear()
         self._acked_index[tp].clear()
         return self.in_flight[tp].advance(self.app.consumer_generation_id)
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Gaps are inside messages; nobody acknowledges them."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Off: it crashes the worker while a position is being reset, and its clocks do not match (see watchdog)."""
@@ -94,7 +88,7 @@ class FetchConsumer(driver.Consumer):
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        # Everything, since between the two calls a late fetch may have been handed on under the old generation.
+        # Everything: in between, a late fetch may have left traces of partitions that are somebody else's now.
         self._forget(set(self.in_flight) | set(self._expected) | assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
@@ -143,7 +137,8 @@ class FetchConsumer(driver.Consumer):
                 continue
             self._expected[message.tp] = message.offset + 1
             self.in_flight[message.tp].add(message)
-            # Or the drain loop would drop, silently, what it believes to have seen before.
+            # Or the drain loop would drop, silently, what it believes to have seen before, and collect gaps, of which
+            # this consumer has none: they are inside messages.
             self._read_offset[message.tp] = None
             yield message.tp, message
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from stream_processors.consumer import FetchConsumer
@@ -55,12 +56,14 @@ class ScriptedConsumer(FetchConsumer):
         self.polls.put_nowait(poll_in_the_middle)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        assert active_partitions, "an empty set means all partitions to aiokafka"
+        assert active_partitions
         self.polled_for.append(set(active_partitions))
         try:
-            return (await asyncio.wait_for(self.polls.get(), min(timeout, 0.01)))()
+            found = (await asyncio.wait_for(self.polls.get(), min(timeout, 0.01)))()
         except TimeoutError:
-            return self._log_from_position(active_partitions)
+            found = self._log_from_position(active_partitions)
+        assert active_partitions, "an empty set means all partitions to aiokafka, also when it becomes empty meanwhile"
+        return found
 
     def _log_from_position(self, active: set[TP]) -> dict[TP, list[Any]]:
         found = {}
@@ -81,6 +84,9 @@ class ScriptedConsumer(FetchConsumer):
         return {tp: (self.log_of.get(tp) or [0])[0] for tp in partitions}
 
     async def seek_wait(self, partitions: Any) -> None:
+        for tp in partitions:
+            if tp not in self.stored:
+                raise IllegalStateError(f"No current assignment for partition {tp}")
         self.seeks.append(dict(partitions))
         self.at.update(partitions)
 
@@ -123,11 +129,14 @@ class Rig:
         message.incref(1)
         self.messages.append(message)
 
+    async def revoke(self) -> None:
+        """The first half of a rebalance as Faust does it."""
+        self.consumer.stop_flow()
+        await self.consumer.on_partitions_revoked(self.consumer.assignment())
+
     async def assign(self, stored: dict[TP, int | None], generation: int = 1) -> None:
-        """A rebalance as Faust does it, up to the point where it lets messages flow again."""
+        """The second half, up to the point where messages flow again."""
         consumer = self.consumer
-        consumer.stop_flow()
-        await consumer.on_partitions_revoked(consumer.assignment())
         self.app.consumer_generation_id = generation
         consumer.stored = dict(stored)
         consumer.at = dict.fromkeys(stored, 0)
@@ -136,6 +145,10 @@ class Rig:
         consumer.resume_flow()
         if self._drain is None:
             self._drain = asyncio.ensure_future(consumer._drain_messages(self._fetcher))  # type: ignore[arg-type]
+
+    async def rebalance(self, stored: dict[TP, int | None], generation: int) -> None:
+        await self.revoke()
+        await self.assign(stored, generation)
 
     async def receive(self, count: int) -> list[Any]:
         """All messages so far, once there are `count`."""

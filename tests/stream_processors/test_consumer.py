@@ -128,3 +128,54 @@ def test_end_offset_is_tracked_once_per_partition_and_fetch() -> None:
         assert tracked == [P0]
 
     play(scenario, max_records=10)
+
+
+def test_partition_whose_buffer_fills_up_in_a_poll_still_gets_what_the_poll_brings() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.consumer.put_action(lambda: rig.consumer.on_buffer_full(P0), P0, range(10))
+        await rig.receive(1)
+
+    play(scenario)
+
+
+def test_what_was_handed_on_before_a_seek_does_not_block_what_comes_again() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.consumer.put(P0, range(10))
+        rig.consumer.put_action(rig.consumer.stop_flow, P0, range(10, 20))
+        await rig.until(lambda: not rig.consumer.flow_active)
+        rig.consumer.log_of[P0] = list(range(20))
+        await asyncio.sleep(0.05)
+        rig.consumer.resume_flow()
+        await rig.receive(2)
+        assert rig.spans() == [(0, 9), (0, 19)]
+        rig.ack(1)
+        assert await rig.commit() == 20
+
+    play(scenario)
+
+
+def test_revoked_partition_has_nothing_in_flight() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.consumer.put(P0, range(10))
+        await rig.receive(1)
+        assert rig.consumer.heads() == {("t", 0): 9}
+        assert rig.consumer.assigned
+        await rig.revoke()
+        assert rig.consumer.heads() == {}
+        assert not rig.consumer.assigned
+
+    play(scenario)
+
+
+def test_traces_of_a_partition_that_went_away_do_not_keep_others_from_being_put_back() -> None:
+    async def scenario(rig: Rig) -> None:
+        await rig.revoke()
+        await rig.consumer.perform_seek()  # as for a fetch that comes back in the middle of the rebalance
+        await rig.assign({P0: None}, generation=2)
+        rig.consumer.log_of[P0] = list(range(20))
+        rig.consumer.put(P1, range(5, 10))  # of the old assignment
+        rig.consumer.put(P0, range(10, 20))  # after a lost one
+        await rig.receive(1)
+        assert rig.spans() == [(0, 19)]
+
+    play(scenario, {P0: None, P1: None})

@@ -1,12 +1,15 @@
 """What is committed when, with Faust's own functions around the consumer; and what apps are given."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
+from faust.types.tuples import Message
 
-from stream_processors.fetches import Record, split
+from stream_processors.fetches import Fetch, Record, split
+from stream_processors.in_flight import InFlight
 from stream_processors.transport import faust_settings, fetch_topic, install_transport
 from tests.stream_processors.scripted_consumer import P0, P1, Rig, play
 
@@ -27,7 +30,7 @@ def test_first_fetch_is_committed_whole(stored: int | None, size: int) -> None:
 def test_log_that_begins_late_is_read_from_its_beginning() -> None:
     async def scenario(rig: Rig) -> None:
         rig.consumer.log_of[P0] = [5, 6, 7]
-        await rig.assign({P0: None}, generation=2)
+        await rig.rebalance({P0: None}, generation=2)
         await rig.receive(1)
         rig.ack(0)
         assert rig.spans() == [(5, 7)]
@@ -114,7 +117,7 @@ def test_late_acknowledgement_of_an_old_generation_does_not_commit_the_new_fetch
         rig.consumer.put(P0, range(10, 20))
         await rig.receive(1)
         rig.consumer.log_of[P0] = list(range(30))
-        await rig.assign({P0: 10}, generation=2)
+        await rig.rebalance({P0: 10}, generation=2)
         await rig.receive(2)
         assert rig.spans() == [(10, 19), (10, 29)]
         rig.ack(0)
@@ -138,7 +141,7 @@ def test_fetch_handed_on_late_under_the_old_generation_does_not_block_the_new_on
         rig.consumer.put(P0, range(10))
         await entered.wait()
         rig.consumer.log_of[P0] = list(range(10))
-        await rig.assign({P0: None}, generation=2)
+        await rig.rebalance({P0: None}, generation=2)
         space.set()
         await rig.until(lambda: any(message.generation_id == 2 for message in rig.messages))
         rig.ack(len(rig.messages) - 1)
@@ -164,6 +167,16 @@ def test_event_path_check_that_crashes_workers_is_off() -> None:
         rig.consumer.verify_event_path(0.0, P0)
 
     play(scenario)
+
+
+def test_messages_of_an_old_generation_are_forgotten_and_commit_nothing() -> None:
+    flight = InFlight()
+    for offset, generation, acked in [(9, 1, True), (19, 1, False), (29, 2, True), (39, 2, False), (49, 2, True)]:
+        flight.add(SimpleNamespace(offset=offset, generation_id=generation, acked=acked))
+    assert flight.advance(generation=2) == 30
+    assert flight.head == 39
+    assert flight.advance(generation=3) is None
+    assert flight.head is None
 
 
 @pytest.mark.parametrize(
@@ -194,9 +207,10 @@ def test_topic_passes_a_fetch_unharmed() -> None:
     async def run() -> None:
         app = faust.App("topic", broker="kafka://127.0.0.1:1")
         install_transport(app)
-        value = object()
-        message = faust.types.tuples.Message("t", 0, 1, 0.0, 0, None, None, value, None)  # type: ignore[arg-type]
+        fetch = Fetch("t", 0, (Record(None, b"{}", 1, 0),), generation=1)
+        message: Any = Message("t", 0, 1, 0.0, 0, None, None, None, None)
+        message.value = fetch
         event = await fetch_topic(app, "t").decode(message)
-        assert event.value is value
+        assert event.value is fetch
 
     asyncio.run(run())
