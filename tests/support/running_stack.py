@@ -3,10 +3,11 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -37,6 +38,15 @@ class RunningStack:
         database = Database.connect(self.settings)
         try:
             return kpi_report(database, site, since, until, channel)
+        finally:
+            database.close()
+
+    def row(self, site: str, dimension: str = "all", value: str = "") -> Mapping[str, Any]:
+        """Everything that the view `kpis` knows of a site."""
+        database = Database.connect(self.settings)
+        try:
+            everything = {"since": EARLIEST, "until": LATEST, "dimension": dimension, "value": value}
+            return database.rows("database.kpis", {"site": site, **everything})[0]
         finally:
             database.close()
 

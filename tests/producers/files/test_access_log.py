@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from access_log_by_hand import BOT_WORDS, NO_BROWSERS, by_hand, channel_by_hand
 
 from producers.files.access_log import read_access_log
 from producers.files.items import FileRefusal, Item, ReadOptions, Skipped, UnreadableFile
@@ -118,30 +119,6 @@ def recorded(request: pytest.FixtureRequest) -> tuple[list[str], list[Item]]:
     return text.splitlines(), read(text, site="semicomplete.com")
 
 
-NOT_PAGES = "css js png jpg jpeg gif svg ico ttf woff swf xsl xml pdf doc jar gz deb gem exe pcap pyc"
-BOT_WORDS = (
-    "bot spider crawl slurp feed rss http:// www. @ curl wget python ruby java/ perl php phantomjs nutch sourcer "
-    "preview proxy google/ embedly appengine ggpht sleuth indy binlar fetch portscout genieo theoldreader siteexplorer"
-)
-NO_BROWSERS = ("", "Mozilla/4.0", "Mozilla/4.0 (compatible;)", "&as_qdr=all")  # sent in place of a name, by programs
-
-
-def by_hand(entry: str) -> tuple[str, str, str, str] | None:
-    """(ip, path, referrer, user agent) of a page view: split at the quotes, judged with lists of this test's own."""
-    head, request, status, referrer, _, agent, *_ = [*entry.split('"'), "", "", ""]
-    words = request.split(" ")
-    path = words[1].split("?")[0] if len(words) > 1 else ""
-    ending = path.split("/")[-1].split(".")[-1].lower() if "." in path.split("/")[-1] else ""
-    if (
-        words[0] != "GET"
-        or status.split()[0] not in ("200", "304")
-        or ending in NOT_PAGES.split()
-        or path == "/robots.txt"
-    ):
-        return None
-    return head.split()[0], path, referrer, agent
-
-
 def test_recorded_log_gives_the_page_views_that_splitting_by_hand_gives(
     recorded: tuple[list[str], list[Item]],
 ) -> None:
@@ -163,22 +140,6 @@ def test_recorded_log_has_the_bots_that_a_list_of_words_finds(recorded: tuple[li
     by_words = {agent for agent in agents if any(word in agent.lower() for word in BOT_WORDS.split())}
     assert found == by_words | (set(NO_BROWSERS) & set(agents))
     assert sum(agents[agent] for agent in found) == 2263
-
-
-SEARCHES = {"google", "duckduckgo", "bing", "baidu", "yandex"}
-COMMUNITIES = {"stackexchange", "stackoverflow", "superuser", "serverfault", "askubuntu", "wordpress", "blogspot"}
-
-
-def channel_by_hand(entry: str) -> str:
-    request, referrer = entry.split('"')[1], entry.split('"')[3]
-    if "utm_medium=feed" in request:
-        return "Unassigned"
-    labels = referrer.split("/")[2].removeprefix("www.").split(".") if "://" in referrer else ["semicomplete"]
-    if "semicomplete" in labels:
-        return "Direct"
-    if set(labels) & SEARCHES:
-        return "Organic Search"
-    return "Organic Social" if labels[-2:] == ["t", "co"] or set(labels) & COMMUNITIES else "Referral"
 
 
 def test_recorded_log_has_the_channels_that_hosts_by_hand_give(recorded: tuple[list[str], list[Item]]) -> None:
