@@ -5,7 +5,7 @@ Written out instead of taking `prometheus-client`: three shapes, no global regis
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -47,10 +47,6 @@ def histogram_text(name: str, meaning: str, histogram: Histogram) -> str:
     total = sum(counts)
     ending = f'{name}_bucket{{le="+Inf"}} {total}\n{name}_sum {histogram.total}\n{name}_count {total}\n'
     return _head(name, meaning, "histogram") + "".join(lines) + ending
-
-
-def page(parts: Iterable[str]) -> str:
-    return "".join(parts)
 
 
 def _head(name: str, meaning: str, kind: str) -> str:

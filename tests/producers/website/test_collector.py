@@ -1,9 +1,11 @@
 """The collector over real HTTP: what it takes, what it refuses and why, and that a 200 means safe."""
 
+import asyncio
 import gzip
 import json
 import socket
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +14,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from starlette.datastructures import Headers
 
-from producers.website.body import BodyLimits
+from producers.website.answers import HttpRefusal
+from producers.website.body import BodyLimits, read_body
 from schemas.events import Event
 from schemas.topics import EVENTS
 
@@ -26,7 +30,7 @@ def event(**fields: object) -> dict[str, Any]:
 
 def test_accepted_event_is_in_the_spool_and_on_its_way_to_kafka(served: Any) -> None:
     sent = event(occurred_at="2026-03-01T10:00:00+02:00", sent_at=1_772_352_000_000, properties={"value": 1.5})
-    answer = served.post(sent, user_agent="Browser/1", accept_language="de-DE,de;q=0.9")
+    answer = served.post(sent, user_agent="Mozilla/5.0 (Test)", accept_language="de-DE,de;q=0.9")
     assert (answer.status, answer.json) == (200, {"accepted": 1, "refused": []})
     (kept,) = [each for each in served.spooled() if each["event_id"] == sent["event_id"]]
     assert kept in served.publisher.values(EVENTS.name)
@@ -34,7 +38,11 @@ def test_accepted_event_is_in_the_spool_and_on_its_way_to_kafka(served: Any) -> 
     assert stored.occurred_at == datetime.fromisoformat("2026-03-01T08:00:00Z")
     assert stored.sent_at == datetime.fromtimestamp(1_772_352_000, stored.occurred_at.tzinfo)
     assert (stored.site_id, stored.source, stored.properties) == ("demo", "website", {"value": 1.5})
-    assert (stored.context.ip, stored.context.user_agent, stored.context.locale) == ("127.0.0.0", "Browser/1", "de-DE")
+    assert (stored.context.ip, stored.context.user_agent, stored.context.locale) == (
+        "127.0.0.0",
+        "Mozilla/5.0 (Test)",
+        "de-DE",
+    )
 
 
 def test_event_without_id_and_time_gets_them_here(served: Any) -> None:
@@ -73,6 +81,7 @@ def test_empty_array_is_fine(served: Any) -> None:
 
 
 DEEP = json.loads('{"a":' * 100 + "1" + "}" * 100)
+BOMB = json.loads("[" * 400 + "]" * 400)
 
 REFUSED = {
     "unknown field": (event(colour="red"), "invalid_event", "colour"),
@@ -98,6 +107,8 @@ REFUSED = {
     "barrier": (event(name="pipeline_barrier"), "invalid_event", "reserved"),
     "probe": (event(name="raceline_probe"), "invalid_event", "reserved"),
     "nested too deep": (event(properties=DEEP), "invalid_event", "nested"),
+    "nested far too deep": (event(properties={"a": BOMB}), "invalid_event", "nested"),
+    "NUL in a name of a property": (event(properties={"a\0": 1}), "invalid_json", "NUL"),
     "version": (event(schema_version=2), "unknown_version", "schema_version"),
     "NUL in a text": (event(properties={"a": ["b\0"]}), "invalid_json", "NUL"),
     "too large": (event(properties={"a": "x" * 300_000}), "too_large", "bytes"),
@@ -310,3 +321,27 @@ def test_not_ready_when_nothing_can_be_taken(serve: Serve) -> None:
     served.publisher.up = False
     served.collector.delivery.spool._folder_bytes = 1
     assert served.request("GET", "/readyz").status == 503
+
+
+def test_bomb_is_not_unpacked_beyond_the_limit() -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": bomb}
+
+    tracemalloc.start()
+    try:
+        refused = asyncio.run(read_body(Headers(), receive, BodyLimits(100_000)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(refused, HttpRefusal)
+    assert refused.status == 413
+    assert peak < 2_000_000
+
+
+def test_what_is_no_browser_does_not_name_the_visitors_browser(served: Any) -> None:
+    sent = event()
+    served.post(sent, user_agent="curl/8.5.0")
+    (kept,) = [each for each in served.spooled() if each["event_id"] == sent["event_id"]]
+    assert "user_agent" not in kept["context"]
