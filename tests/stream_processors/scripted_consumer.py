@@ -34,26 +34,16 @@ class ScriptedConsumer(FetchConsumer):
         self.seeks: list[dict[TP, int]] = []
         self.polled_for: list[set[TP]] = []
 
-    def put(self, tp: TP, offsets: Iterable[int]) -> None:
-        """The next poll brings these records, whatever the position was."""
+    def put(self, tp: TP, offsets: Iterable[int], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """The next poll brings these records, whatever the position was; `meanwhile` happens while it waits."""
         batch = list(offsets)
 
         def poll() -> dict[TP, list[Any]]:
+            meanwhile()
             self.at[tp] = batch[-1] + 1
             return {tp: [record(tp, offset) for offset in batch]}
 
         self.polls.put_nowait(poll)
-
-    def put_action(self, action: Callable[[], None], tp: TP, offsets: Iterable[int]) -> None:
-        """As `put`, but something happens while the poll waits."""
-        self.put(tp, offsets)
-        poll = self.polls.get_nowait()
-
-        def poll_in_the_middle() -> dict[TP, list[Any]]:
-            action()
-            return poll()
-
-        self.polls.put_nowait(poll_in_the_middle)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         assert active_partitions

@@ -10,9 +10,9 @@ from tests.stream_processors.scripted_consumer import P0, P1, Rig, play
 
 def test_fetch_that_returns_while_flow_is_stopped_is_fetched_again() -> None:
     async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = list(range(10))
-        rig.consumer.put_action(rig.consumer.stop_flow, P0, range(10))
+        rig.consumer.put(P0, range(10), meanwhile=rig.consumer.stop_flow)
         await rig.until(lambda: not rig.consumer.flow_active)
+        rig.consumer.log_of[P0] = list(range(10))
         await asyncio.sleep(0.05)
         assert rig.messages == []
         rig.consumer.resume_flow()
@@ -24,10 +24,10 @@ def test_fetch_that_returns_while_flow_is_stopped_is_fetched_again() -> None:
 
 def test_lost_fetch_is_noticed_by_the_next_and_fetched_again() -> None:
     async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = list(range(30))
         rig.consumer.put(P0, range(10))
         await rig.receive(1)
-        rig.consumer.put(P0, range(20, 30))  # 10 to 19 went to nobody
+        rig.consumer.at[P0] = 20  # 10 to 19 went to nobody
+        rig.consumer.log_of[P0] = list(range(30))
         await rig.receive(2)
         assert rig.spans() == [(0, 9), (10, 29)]
         assert rig.consumer.seeks[-1] == {P0: 10}
@@ -37,9 +37,9 @@ def test_lost_fetch_is_noticed_by_the_next_and_fetched_again() -> None:
 
 def test_jump_in_the_log_itself_costs_one_look_back() -> None:
     async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = [*range(10), *range(20, 30)]
         rig.consumer.put(P0, range(10))
         await rig.receive(1)
+        rig.consumer.log_of[P0] = [*range(10), *range(20, 30)]
         await rig.receive(2)
         assert rig.spans() == [(0, 9), (20, 29)]
         assert rig.consumer.seeks[1:] == [{P0: 10}]
@@ -51,9 +51,9 @@ def test_fetch_of_the_old_generation_is_not_handed_on_under_the_new_one() -> Non
     async def scenario(rig: Rig) -> None:
         def other_generation() -> None:
             rig.app.consumer_generation_id = 2
+            rig.consumer.log_of[P0] = list(range(10))
 
-        rig.consumer.log_of[P0] = list(range(10))
-        rig.consumer.put_action(other_generation, P0, range(10))
+        rig.consumer.put(P0, range(10), meanwhile=other_generation)
         await rig.receive(1)
         assert rig.messages[0].generation_id == 2
         assert rig.spans() == [(0, 9)]
@@ -109,9 +109,11 @@ def test_records_of_several_polls_become_one_message() -> None:
 
 def test_jump_between_gathered_polls_is_looked_at_again() -> None:
     async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = list(range(30))
+        def log() -> None:
+            rig.consumer.log_of[P0] = list(range(30))
+
         rig.consumer.put(P0, range(10))
-        rig.consumer.put(P0, range(20, 30))
+        rig.consumer.put(P0, range(20, 30), meanwhile=log)
         await rig.receive(2)
         assert rig.spans() == [(0, 9), (10, 29)]
 
@@ -132,7 +134,7 @@ def test_end_offset_is_tracked_once_per_partition_and_fetch() -> None:
 
 def test_partition_whose_buffer_fills_up_in_a_poll_still_gets_what_the_poll_brings() -> None:
     async def scenario(rig: Rig) -> None:
-        rig.consumer.put_action(lambda: rig.consumer.on_buffer_full(P0), P0, range(10))
+        rig.consumer.put(P0, range(10), meanwhile=lambda: rig.consumer.on_buffer_full(P0))
         await rig.receive(1)
 
     play(scenario)
@@ -141,7 +143,7 @@ def test_partition_whose_buffer_fills_up_in_a_poll_still_gets_what_the_poll_brin
 def test_what_was_handed_on_before_a_seek_does_not_block_what_comes_again() -> None:
     async def scenario(rig: Rig) -> None:
         rig.consumer.put(P0, range(10))
-        rig.consumer.put_action(rig.consumer.stop_flow, P0, range(10, 20))
+        rig.consumer.put(P0, range(10, 20), meanwhile=rig.consumer.stop_flow)
         await rig.until(lambda: not rig.consumer.flow_active)
         rig.consumer.log_of[P0] = list(range(20))
         await asyncio.sleep(0.05)

@@ -69,12 +69,11 @@ def test_many_fetches_between_two_commits_are_committed_at_once() -> None:
 @pytest.mark.parametrize("after", [range(10, 11), range(15, 20)], ids=["one record", "gap in the offsets"])
 def test_odd_fetch_after_a_commit_is_committed_at_once(after: range) -> None:
     async def scenario(rig: Rig) -> None:
-        rig.consumer.log_of[P0] = [*range(10), *after]
         rig.consumer.put(P0, range(10))
         await rig.receive(1)
         rig.ack(0)
         await rig.commit()
-        rig.consumer.put(P0, after)
+        rig.consumer.log_of[P0] = [*range(10), *after]
         await rig.receive(2)
         rig.ack(1)
         assert await rig.commit() == after.stop
