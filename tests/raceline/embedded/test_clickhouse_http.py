@@ -58,6 +58,11 @@ def test_default_format_is_followed(ask: Ask, output_format: str, expected: byte
     assert ask("POST", f"SELECT {_ROWS}".encode(), {"X-ClickHouse-Format": output_format}).body == expected
 
 
+def test_long_answer_has_one_head(ask: Ask) -> None:
+    lines = ask("POST", b"SELECT number FROM numbers(300000) FORMAT CSVWithNames").text.splitlines()
+    assert (lines[0], lines.count('"number"'), len(lines)) == ('"number"', 1, 300_001)
+
+
 def test_statement_without_rows_names_no_format(ask: Ask) -> None:
     reply = ask("POST", b"CREATE TABLE IF NOT EXISTS default.none (a Int8) ENGINE = Memory")
     assert (reply.status, reply.body) == (200, b"")
