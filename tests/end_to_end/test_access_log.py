@@ -32,7 +32,9 @@ class Count(NamedTuple):
 
 
 def is_bot(agent: str) -> bool:
-    return agent in ("-", *NO_BROWSERS) or any(word in agent.lower() for word in BOT_WORDS.split())
+    # who calls itself Mozilla names a platform in parentheses
+    nameless = agent.startswith("Mozilla/") and "(" not in agent
+    return nameless or agent in ("-", *NO_BROWSERS) or any(word in agent.lower() for word in BOT_WORDS.split())
 
 
 def count_by_hand(entries: list[str]) -> Count:

@@ -1,6 +1,7 @@
 """A real purchase history through the whole pipeline: 6,919 orders of 2,357 customers."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,9 @@ def test_totals_are_the_same_with_a_worker_killed_half_way(stack: RunningStack, 
     halves = [tmp_path / "first.txt", tmp_path / "second.txt"]
     halves[0].write_text("".join(lines[:3500]))
     halves[1].write_text("".join(lines[3500:]))
-    with stack.watched():
-        for half, process in zip(halves, stack.supervisor.workers, strict=True):
-            stack.send(half, site="cdnow_killed", format="csv", mapping="cdnow")
-            process.child.kill()
-        stack.settle()
+    for half, process in zip(halves, stack.supervisor.workers, strict=True):
+        stack.send(half, site="cdnow_killed", format="csv", mapping="cdnow")
+        process.child.kill()
+        stack.watching(lambda: time.sleep(2))
+    stack.watching(stack.settle)
     assert_known_totals(stack.kpis("cdnow_killed"))

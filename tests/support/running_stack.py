@@ -1,13 +1,13 @@
 """A whole embedded stack for the tests: real broker, real engine, real workers, as `raceline up` runs them."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -17,9 +17,11 @@ from raceline.send import Sending, Summary, send_files
 from raceline.supervisor import Plan, Supervisor
 from raceline.wait import wait
 
+Result = TypeVar("Result")
+
 
 class RunningStack:
-    """A supervisor whose checks run in the test's thread or, with `watched`, in the background."""
+    """A running supervisor; its checks run only inside `watching`."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
@@ -50,22 +52,17 @@ class RunningStack:
         finally:
             database.close()
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Restarts what ends meanwhile. The death signal is tied to the starting thread, which ends last."""
-        done = threading.Event()
+    def watching(self, work: Callable[[], Result]) -> Result:
+        """Does the work in another thread and restarts meanwhile, in this one, what ends.
 
-        def watch() -> None:
-            while not done.wait(0.1):
+        Children die with the thread that started them, so the supervisor's own work stays in the main thread.
+        """
+        with ThreadPoolExecutor(1) as threads:
+            answer = threads.submit(work)
+            while not answer.done():
                 self.supervisor.check()
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+                time.sleep(0.1)
+            return answer.result()
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,0 +1,70 @@
+"""The embedded broker is replaced again and again under load, and parts are killed: accepted = stored."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from load import Load
+from running_stack import RunningStack, running, until
+
+from raceline.database import Database
+from raceline.spooled import all_known, complete_segments, spool_folder
+
+pytestmark = pytest.mark.e2e
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def pause(stack: RunningStack, load: Load, events: int) -> None:
+    """Until so many more events were accepted, restarting what ended."""
+    wanted = len(load.accepted) + events
+
+    def enough() -> None:
+        while len(load.accepted) < wanted:
+            load.wait(0.05)
+
+    stack.watching(enough)
+
+
+def test_three_rolls_and_three_kills_lose_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, workers=1) as stack:
+        supervisor = stack.supervisor
+        with Load(supervisor.plan.port) as load:
+            pause(stack, load, 500)
+            supervisor.roll()
+            pause(stack, load, 500)
+            kill(supervisor.workers[0].child.pid)
+            pause(stack, load, 500)
+            supervisor.roll()
+            kill(supervisor.others[0].child.pid)
+            pause(stack, load, 500)
+            kill(supervisor.broker.pid)
+            pause(stack, load, 500)
+            supervisor.roll()
+            pause(stack, load, 500)
+        stack.watching(stack.settle)
+        assert supervisor.generation == 4, "three rolls and one broker that was killed"
+        database = Database.connect(stack.settings)
+        assert all_known(database, load.accepted)
+        # what was sent and whose answer was lost may have been accepted, too
+        stored = stack.row("demo")["events"]
+        database.close()
+        assert len(load.accepted) <= stored <= len(load.accepted) + load.refused
+        assert stack.kpis("demo")["reach"]["page_views"] == stored
+
+
+def test_stored_segments_are_deleted_and_the_broker_is_rolled_when_it_has_grown(tmp_path: Path) -> None:
+    with running(tmp_path, workers=1, broker_limit_bytes=1) as stack:
+        assert stack.supervisor.generation == 0
+        stack.supervisor.check()
+        assert stack.supervisor.generation == 1
+        with Load(stack.supervisor.plan.port) as load:
+            while len(load.accepted) < 200:
+                load.wait(0.05)
+        stack.settle()
+        until(lambda: not complete_segments(spool_folder(tmp_path)))
+        assert stack.row("demo")["events"] == len(load.accepted)
