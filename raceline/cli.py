@@ -38,12 +38,14 @@ def up(
     kafka_port: Annotated[int, typer.Option(help="Kafka.")] = 9092,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
     demo: Annotated[bool, typer.Option("--demo", help="Simulate visitors and a CRM.")] = False,
+    seconds: Annotated[float | None, typer.Option("--for", min=0, hidden=True)] = None,
 ) -> None:
     """Runs the embedded stack until Ctrl-C or SIGTERM."""
-    from raceline.up import Ports, run_stack  # needs the extra `embedded`, which other commands do not
+    from raceline.up import Ports, Running, run_stack  # needs the extra `embedded`, which other commands do not
 
     folder = command_settings(data_dir).data_dir
-    raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), workers, demo=demo, say=_say))
+    running = Running(workers, demo=demo, seconds=seconds)
+    raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), running, say=_say))
 
 
 @app.command()

@@ -4,8 +4,10 @@ import fcntl
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,30 +23,39 @@ class Ports(NamedTuple):
     kafka: int
 
 
+@dataclass(frozen=True)
+class Running:
+    """`seconds`: how long, once everything works; None until it is told to stop."""
+
+    workers: int = 1
+    demo: bool = False
+    seconds: float | None = None
+
+
 class CannotStartError(Exception):
     """Something is in the way that the user has to move."""
 
 
-def run_stack(data_dir: Path, ports: Ports, workers: int, *, demo: bool, say: Say) -> int:
+def run_stack(data_dir: Path, ports: Ports, running: Running, say: Say) -> int:
     """Blocks until it is told to stop. Returns the exit code."""
     plan = Plan(
         data_dir=data_dir.resolve(),
         port=ports.web,
         clickhouse_port=ports.clickhouse,
         kafka_port=ports.kafka,
-        workers=workers,
-        extra=(("raceline.demo",),) if demo else (),
+        workers=running.workers,
+        extra=(("raceline.demo",),) if running.demo else (),
     )
     try:
         with _only_one(plan.data_dir):
             _check_ports(ports)
-            return _run(plan, say)
+            return _run(plan, running.seconds, say)
     except CannotStartError as problem:
         say(str(problem))
         return 2
 
 
-def _run(plan: Plan, say: Say) -> int:
+def _run(plan: Plan, seconds: float | None, say: Say) -> int:
     supervisor = Supervisor(plan)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: supervisor.request_stop())
@@ -52,7 +63,8 @@ def _run(plan: Plan, say: Say) -> int:
         say("Starting the broker, ClickHouse, the worker and the collector ...")
         supervisor.start()
         say(_welcome(plan))
-        supervisor.watch()
+        with _ended_after(seconds, supervisor.request_stop):
+            supervisor.watch()
         say("Stopping ...")
     except ChildFailedError as problem:
         say(str(problem))
@@ -60,6 +72,18 @@ def _run(plan: Plan, say: Say) -> int:
     finally:
         supervisor.stop()
     return 0
+
+
+@contextmanager
+def _ended_after(seconds: float | None, stop: Callable[[], None]) -> Iterator[None]:
+    timer = None if seconds is None else threading.Timer(seconds, stop)
+    if timer is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _welcome(plan: Plan) -> str:
