@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 Key = tuple[str | None, Minutes]
 Trouble = Literal["unavailable", "slow", "internal"]
 
-_POLL_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 0.5
+_SENT_SECONDS: Final = 1.0  # at least, between two snapshots
 # Waiting is this multiple of the time that reading took, so that a page never takes more than a third of ClickHouse.
 _REST: Final = 2.0
 # Some numbers change without an event, by time alone.
@@ -54,10 +55,11 @@ class Feed:
         """Until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            started = loop.time()
+            started, before = loop.time(), self.latest
             await self._poll(loop)
             took = loop.time() - started
-            await asyncio.sleep(max(_POLL_SECONDS - took, took * _REST))
+            pace = _POLL_SECONDS if self.latest is before else _SENT_SECONDS
+            await asyncio.sleep(max(pace - took, took * _REST))
 
     async def after(self, number: int, seconds: float, stopping: Callable[[], bool]) -> Update | None:
         """The first update after that number; None when there is none in this time or the server stops."""

@@ -29,13 +29,13 @@ def read_snapshot(reader: Reader, site: str | None, minutes: Minutes) -> Json:
 def snapshot_of(reader: Reader, view: View) -> Json:
     now = reader.kpis(view.site, view.period)
     earlier = view.period.before() if view.minutes is not None else None
-    before = reader.kpis(view.site, earlier) if earlier else None
+    before = (reader.kpis(view.site, earlier) or None) if earlier else None
     return {
         "site": view.site,
         "sites": [
             {"id": row["site_id"], "first": _instant(row["first"]), "last": _instant(row["last"])} for row in view.sites
         ],
-        "range": _range(view.minutes, view.period),
+        "range": {**_range(view.minutes, view.period), "compared": before is not None},
         "events": now.get("events", 0),
         "bot_events": now.get("bot_events", 0),
         "groups": [_group(group, now, before) for group in GROUPS],

@@ -1,6 +1,6 @@
 // The two charts over time. Tooltips are drawn, not written as HTML: the page allows no inline styles.
 import { byId, write } from "/static/dom.js";
-import { clock, day, duration, moment, number } from "/static/format.js";
+import { clock, day, moment, number, stepWords } from "/static/format.js";
 
 const STAGES = ["reach", "act", "convert", "engage"];
 const charts = new Map();
@@ -10,8 +10,8 @@ export function showCharts({ series, groups }) {
   shown = { series, groups };
   const times = Array.from({ length: series.steps }, (_, step) => Date.parse(series.since) + step * series.step_seconds * 1000);
   const colours = palette();
-  write(byId("step-note"), `per ${duration(series.step_seconds)}`);
-  write(byId("orders-note"), `per ${duration(series.step_seconds)}`);
+  write(byId("step-note"), stepWords(series.step_seconds));
+  write(byId("orders-note"), `orders left, revenue right, ${stepWords(series.step_seconds)}`);
   draw("events-chart", eventsOption(times, series, colours), eventsLabel(series));
   draw("orders-chart", ordersOption(times, series, colours), ordersLabel(groups));
 }
@@ -51,10 +51,10 @@ function eventsOption(times, series, colours) {
 function ordersOption(times, series, colours) {
   return {
     ...frame(times, series, colours),
-    yAxis: [{ ...valueAxis(colours), name: "Orders" }, { ...valueAxis(colours), name: "Revenue", splitLine: { show: false } }],
+    yAxis: [valueAxis(colours), { ...valueAxis(colours), splitLine: { show: false } }],
     series: [
       { name: "Orders", type: "bar", barCategoryGap: "22%", color: colours.convert, data: points(times, series.values.orders) },
-      { name: "Revenue", type: "line", yAxisIndex: 1, smooth: 0.25, showSymbol: false, color: colours.engage,
+      { name: "Revenue", type: "line", yAxisIndex: 1, smooth: 0.25, smoothMonotone: "x", showSymbol: false, color: colours.engage,
         lineStyle: { width: 2 }, data: points(times, series.values.revenue) },
     ],
   };
@@ -99,7 +99,6 @@ const valueAxis = (colours) => ({
   type: "value",
   minInterval: 1,
   splitNumber: 4,
-  nameTextStyle: { color: colours.muted },
   axisLabel: { color: colours.muted, formatter: (value) => number(value) },
   splitLine: { lineStyle: { color: colours.line } },
 });

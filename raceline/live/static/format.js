@@ -32,15 +32,14 @@ function share(value) {
 // The change against the period before: null where there is nothing to compare.
 export function change({ value, previous, unit, good_when: goodWhen = "rises" }) {
   if (value === null || previous === null || previous === undefined) return null;
-  if (unit !== "share" && previous === 0) return value === 0 ? null : { text: "new", tone: tone(1, goodWhen) };
+  if (unit !== "share" && previous === 0) return value === 0 ? null : { text: "new", tone: "off" };
   const size = unit === "share" ? value - previous : value / previous - 1;
-  const text = unit === "share" ? `${signed(size * 100, 1)} pp` : `${signed(size * 100, Math.abs(size) < 0.1 ? 1 : 0)} %`;
   if (Math.abs(size) < 0.0005) return { text: "±0", tone: "off" };
-  return { text: `${size > 0 ? "▲" : "▼"} ${text}`, tone: tone(size, goodWhen) };
+  const points = Math.abs(size * 100);
+  const digits = unit === "share" || points < 9.95 ? 1 : 0;
+  const text = format({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(points);
+  return { text: `${size > 0 ? "▲" : "▼"} ${text} ${unit === "share" ? "pp" : "%"}`, tone: tone(size, goodWhen) };
 }
-
-const signed = (value, digits) =>
-  format({ signDisplay: "exceptZero", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
 const tone = (size, goodWhen) => (size > 0 === (goodWhen === "rises") ? "good" : "bad");
 
@@ -65,6 +64,11 @@ export function duration(seconds) {
   if (seconds < 60) return `${format({ maximumFractionDigits: 1 }).format(seconds)} s`;
   if (seconds < 3600) return `${number(seconds / 60)} min`;
   return `${number(seconds / 3600)} h`;
+}
+
+export function stepWords(seconds) {
+  const [size, unit] = UNITS.find(([size]) => seconds >= size);
+  return seconds === size ? `per ${unit}` : `per ${seconds / size} ${unit}s`;
 }
 
 // paid_search -> Paid search

@@ -11,7 +11,7 @@ export function showHealth({ freshness, refusals, bot_events: bots, generated_at
   fact("Received to stored", duration(freshness.delay_p95_seconds), "95 % of the newest events were faster", slow(freshness));
   fact("Refused events", number(refused), reasons(refusals, range), refused ? "warn" : "off");
   fact("Bot events", number(bots), `left out of every number, ${rangeWords(range.minutes)}`);
-  fact("Numbers of", new Date(at).toLocaleTimeString(), moment(new Date(at)).split(",")[0]);
+  fact("Numbers as of", new Date(at).toLocaleTimeString(), moment(new Date(at)).split(",")[0]);
 }
 
 const slow = ({ delay_p95_seconds: delay }) => (delay !== null && delay > 30 ? "bad" : "off");
@@ -47,12 +47,12 @@ export function showEmpty({ site, sites, events, range }, showAll) {
   }
   write(byId("empty-title"), sites.length ? `No events of ${site} yet` : "No events yet");
   write(byId("empty-text"), "This page fills by itself as soon as the first event is stored. Two ways to send one:");
-  if (!byId("first-steps").children.length) byId("first-steps").append(...steps());
+  byId("first-steps").replaceChildren(...steps(/^[\w.-]+$/.test(site) ? site : "demo"));
 }
 
-function steps() {
+function steps(site) {
   return [
-    ["Send a file of events", "raceline send events.ndjson --site demo"],
+    ["Send a file of events", `raceline send events.ndjson --site ${site}`],
     ["Put the tracker on a page", `<script async src="${location.origin}/tracker.js" data-key="demo"></script>`],
   ].map(([title, text]) => make("li", {}, make("h3", {}, title), snippet(text)));
 }

@@ -60,9 +60,9 @@ function showNumbers(content) {
   document.title = `${number(kpi("unique_visitors"))} visitors, ${number(kpi("orders"))} orders · ${content.site} · Raceline`;
 }
 
-function rangeNote({ minutes, since, until }) {
+function rangeNote({ minutes, since, until, compared }) {
   if (minutes === "all") return `${moment(new Date(since))} to ${moment(new Date(until))}`;
-  return `${rangeWords(minutes)}, changes against the period before`;
+  return `${rangeWords(minutes)}, ${compared ? "changes against the period before" : "nothing to compare in the period before"}`;
 }
 
 function showTrouble(reason) {

@@ -18,12 +18,13 @@ export class Source {
   #timers = new Map();
   #failures = 0;
   #open = true;
+  #polling = false;
 
   constructor(chosen, handlers) {
     this.#chosen = chosen;
     this.#handlers = handlers;
     if ("EventSource" in globalThis) this.#stream();
-    else this.#poll();
+    else this.#startPolling();
   }
 
   close() {
@@ -33,6 +34,7 @@ export class Source {
   }
 
   #stream() {
+    this.#polling = false;
     clearTimeout(this.#timers.get("poll"));
     this.#events?.close();
     this.#events = new EventSource(address("/api/live/stream", this.#chosen));
@@ -63,7 +65,7 @@ export class Source {
       this.#events.close();
       clearTimeout(this.#timers.get("silence"));
       this.#later("again", STREAM_AGAIN_MS, () => this.#stream());
-      this.#poll();
+      this.#startPolling();
     } else if (this.#events.readyState === EventSource.CLOSED) {
       this.#later("retry", 2000, () => this.#stream());
     } else {
@@ -71,18 +73,23 @@ export class Source {
     }
   }
 
+  #startPolling() {
+    this.#polling = true;
+    this.#poll();
+  }
+
   async #poll() {
     try {
       const answer = await fetch(address("/api/live", this.#chosen), { cache: "no-store" });
       const content = await answer.json();
-      if (!this.#open) return;
+      if (!this.#open || !this.#polling) return;
       this.#handlers.state("polling");
       if (answer.ok) this.#handlers.snapshot(content);
       else this.#handlers.trouble(content.reason ?? "internal");
     } catch {
-      if (this.#open) this.#handlers.state("reconnecting");
+      if (this.#open && this.#polling) this.#handlers.state("reconnecting");
     }
-    if (this.#open) this.#later("poll", POLL_MS, () => this.#poll());
+    if (this.#open && this.#polling) this.#later("poll", POLL_MS, () => this.#poll());
   }
 
   #later(name, ms, action) {
