@@ -138,6 +138,8 @@ def _say(sentence: str) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it has to say is said in our words
+    for library in ("kafka", "urllib3", "clickhouse_connect"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # what they have to say is said in our words
+    logging.getLogger("producers").setLevel(logging.WARNING)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `raceline kpis | head` ends quietly
     app()

@@ -186,6 +186,10 @@ class Supervisor:
             if not process.child.alive:
                 raise ChildFailedError(f"{process.child.name} ended at its start\n{process.child.log_tail()}")
 
+    def _check_running(self) -> None:
+        if self._stopping.is_set():
+            raise InterruptedError("the stack is stopping")
+
     def _start(self, process: Process) -> None:
         process.started_at = self.clock()
         name = process.child.name
@@ -220,7 +224,8 @@ class Supervisor:
             try:
                 self.tidy(publisher, database)
             except Exception as problem:
-                log.warning("Cannot tidy the spool now: %s", problem)
+                if not self._stopping.is_set():
+                    log.warning("Cannot tidy the spool now: %s", problem)
         publisher.close(timeout=1.0)
         database.close()
 
@@ -229,7 +234,8 @@ class Supervisor:
         generation = self.generation
         folder = spool_folder(self.plan.data_dir)
         stored = [segment for segment in complete_segments(folder) if all_known(database, event_ids([segment]))]
-        if not stored or not pass_barriers(publisher, database, self.clock() + _BARRIER_SECONDS, self.clock):
+        deadline = self.clock() + _BARRIER_SECONDS
+        if not stored or not pass_barriers(publisher, database, deadline, self.clock, self._check_running):
             return 0
         with self._rolling:
             if self.generation != generation:
