@@ -23,7 +23,7 @@ Pins = Mapping[str, str]  # version by name
 
 
 def main(interpreters: Sequence[str]) -> None:
-    named = interpreters or [found for version in VERSIONS if (found := shutil.which(f"python{version}"))]
+    named = interpreters or [path for version in VERSIONS if (path := shutil.which(f"python{version}"))]
     by_python = {_version(interpreter): interpreter for interpreter in named}
     missing = [version for version in VERSIONS if version not in by_python]
     if missing:
