@@ -24,6 +24,7 @@ _POLL_SECONDS: Final = 0.5
 _SENT_SECONDS: Final = 1.0  # at least, between two snapshots
 # Waiting is this multiple of the time that reading took, so that a page never takes more than a third of ClickHouse.
 _REST: Final = 2.0
+_LONGEST_REST: Final = 5.0
 # Some numbers change without an event, by time alone.
 _STALE_SECONDS: Final = 10.0
 _SLOW_SECONDS: Final = 10.0
@@ -59,7 +60,7 @@ class Feed:
             await self._poll(loop)
             took = loop.time() - started
             pace = _POLL_SECONDS if self.latest is before else _SENT_SECONDS
-            await asyncio.sleep(max(pace - took, took * _REST))
+            await asyncio.sleep(max(pace - took, min(took * _REST, _LONGEST_REST)))
 
     async def after(self, number: int, seconds: float, stopping: Callable[[], bool]) -> Update | None:
         """The first update after that number; None when there is none in this time or the server stops."""

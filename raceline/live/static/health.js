@@ -1,6 +1,6 @@
 // How healthy the data is, and what to do while there is none.
 import { byId, make, write } from "/static/dom.js";
-import { duration, moment, number, words } from "/static/format.js";
+import { clock, day, duration, moment, number, words } from "/static/format.js";
 import { rangeWords } from "/static/header.js";
 
 const facts = new Map();
@@ -11,7 +11,7 @@ export function showHealth({ freshness, refusals, bot_events: bots, generated_at
   fact("Received to stored", duration(freshness.delay_p95_seconds), "95 % of the newest events were faster", slow(freshness));
   fact("Refused events", number(refused), reasons(refusals, range), refused ? "warn" : "off");
   fact("Bot events", number(bots), `left out of every number, ${rangeWords(range.minutes)}`);
-  fact("Numbers as of", new Date(at).toLocaleTimeString(), moment(new Date(at)).split(",")[0]);
+  fact("Numbers as of", clock(new Date(at), true), day(new Date(at)));
 }
 
 const slow = ({ delay_p95_seconds: delay }) => (delay !== null && delay > 30 ? "bad" : "off");

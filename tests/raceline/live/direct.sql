@@ -2,10 +2,11 @@
 with
     facts as (
         select
-            e.*, d.person_id as person, d.stage as true_stage, d.order_rank as order_rank,
+            e.*, if(d.version > 0, d.person_id, e.visitor_id) as person,
+            if(d.version > 0, d.stage, e.stage) as true_stage, d.order_rank as order_rank,
             d.customer_state in ('customer', 'repeat_customer') as is_customer
         from (select * from events final) as e
-        inner join (select * from derived final) as d using (site_id, minute, event_id)
+        left join (select * from derived final) as d using (site_id, minute, event_id)
         where site_id = {site:String} and not is_bot
           and e.minute >= {since:DateTime('UTC')} and e.minute < {until:DateTime('UTC')}
     )

@@ -20,7 +20,6 @@ def seed(database: Database, site: str, until: datetime, *, minutes: int, visits
         {"site": site, "until": until, "minutes": minutes, "visits": visits, "visitors": visitors},
     )
     _run(database, "seed_derived", {"site": site})
-    _run(database, "seed_sessions", {"site": site})
     roll_up(database, site)
 
 
