@@ -90,13 +90,15 @@ class Stage:
     def missing(self, sent: int) -> list[int]:
         return sorted(set(range(sent)) - set(self.numbers()))
 
-    def assert_all_arrive(self) -> None:
+    def assert_all_arrive(self) -> int:
+        """Returns how many came more than once."""
         sent = self.feed.finish()
         until(lambda: not self.missing(sent), "", fail=False)
         missing, stored = self.missing(sent), len(self.numbers())
         repeated = stored - (sent - len(missing))
         assert missing == [], f"{len(missing)} of {sent} lost, {missing[:3]} to {missing[-3:]}; {repeated} repeated"
         sys.stderr.write(f"\n{self._topic}: {sent} sent, 0 lost, {repeated} repeated\n")
+        return repeated
 
     def close(self) -> None:
         self.feed.finish()
@@ -132,7 +134,8 @@ def a_second_worker_joins_and_leaves(stage: Stage) -> None:
         stage.wait_for_more(guest)
         guest.stop()
         stage.wait_for_more(survivor)
-    stage.assert_all_arrive()
+    # Half a second's worth in each rebalance; with Faust's own bookkeeping the commits fall behind without bound.
+    assert stage.assert_all_arrive() < stage.feed.sent / 5
 
 
 def the_sink_is_down_for_long(stage: Stage) -> None:
@@ -142,9 +145,8 @@ def the_sink_is_down_for_long(stage: Stage) -> None:
     stage.outage.touch()
     time.sleep(15)
     stage.outage.unlink()
-    stage.assert_all_arrive()
+    assert stage.assert_all_arrive() == 0
     assert worker.alive
-    assert len(stage.numbers()) == stage.feed.sent, "nothing was repeated, either"
 
 
 def a_worker_that_left_the_group_for_good_is_ended_by_its_watchdog(stage: Stage) -> None:
