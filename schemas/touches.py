@@ -17,7 +17,6 @@ class PersonTouch(BaseModel):
 
     site_id: str
     node: str
-    forwarded: bool = Field(False, description="sent by another node's owner; is not sent on")
 
 
 class BucketTouch(BaseModel):

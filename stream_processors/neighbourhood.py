@@ -4,9 +4,9 @@ A visitor's events may belong to users, a user's to several visitors, and one or
 At most four reads, mostly one: visitors that never named a user have no neighbours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.stage import CustomerState, Stage
@@ -24,16 +24,26 @@ class Stored:
     derived: Derived
 
 
+class Mark(NamedTuple):
+    """Says whether a node's facts are still those that were read."""
+
+    facts: int = 0
+    versions: int = 0
+
+    def plus(self, version: int) -> "Mark":
+        return Mark(self.facts + 1, (self.versions + version) % 2**64)
+
+
 @dataclass
 class Neighbourhood:
     facts: dict[str, dict[UUID, Fact]] = field(default_factory=dict)  # by site
     stored: dict[tuple[str, UUID], Stored] = field(default_factory=dict)
-    read: set[Node] = field(default_factory=set)  # nodes whose whole history is here
+    marks: dict[Node, Mark] = field(default_factory=dict)  # of the nodes whose whole history is here
     persons: set[Node] = field(default_factory=set)  # persons all of whose events are here
 
-    def owners(self, site_id: str) -> set[Node]:
-        """The nodes read of a site that own events: visitors and users."""
-        return {node for node in self.read if node[0] == site_id and not node[1].startswith("o:")}
+    @property
+    def read(self) -> Set[Node]:
+        return self.marks.keys()
 
 
 async def read_neighbourhood(store: Store, requested: Iterable[Node]) -> Neighbourhood:
@@ -46,9 +56,26 @@ async def read_neighbourhood(store: Store, requested: Iterable[Node]) -> Neighbo
     # the users' visitors; their other users are not followed, since no event of theirs is derived here
     rows = await _read(store, found, {node for row in rows for node in (*_visitors(row), *_orders(row))})
     await _read(store, found, {node for row in rows for node in _orders(row)})
-    for row in await store.derived(list(found.read)):
+    # who else reports the same orders must agree on who carries them
+    others = {(site_id, fact.node) for site_id, facts in found.facts.items() for fact in facts.values()}
+    for row in await store.derived(list(found.read | others)):
         found.stored[row[0], row[1]] = _stored(row)
     return found
+
+
+async def outdated(store: Store, found: Neighbourhood) -> set[Node]:
+    """The nodes whose facts are not those that were read any more, and all that hang together with them."""
+    now = {(row[0], row[1]): Mark(*row[2:]) for row in await store.marks(list(found.read))}
+    reached = {node for node, mark in found.marks.items() if now.get(node, Mark()) != mark}
+    size = 0
+    while size < len(reached):
+        size = len(reached)
+        for site_id, facts in found.facts.items():
+            for fact in facts.values():
+                nodes = {(site_id, node) for node in fact.nodes}
+                if not nodes.isdisjoint(reached):
+                    reached |= nodes
+    return reached
 
 
 _Found = tuple[Node, Fact]
@@ -58,10 +85,13 @@ async def _read(store: Store, found: Neighbourhood, nodes: set[Node]) -> list[_F
     wanted = nodes - found.read
     if not wanted:
         return []
-    found.read |= wanted
-    rows = [((row[0], row[1]), _fact(row)) for row in await store.history(list(wanted))]
-    for (site_id, _), fact in rows:
-        found.facts.setdefault(site_id, {})[fact.event_id] = fact
+    found.marks.update(dict.fromkeys(wanted, Mark()))
+    rows = []
+    for row in await store.history(list(wanted)):
+        node, fact = (row[0], row[1]), _fact(row)
+        found.marks[node] = found.marks[node].plus(row[2])
+        found.facts.setdefault(row[0], {})[fact.event_id] = fact
+        rows.append((node, fact))
     return rows
 
 
@@ -83,7 +113,7 @@ def _orders(row: _Found) -> Iterable[Node]:
         yield site_id, order_node(fact.order_key)
 
 
-_FACT_FIRST: Final = 2  # after site_id and node
+_FACT_FIRST: Final = 3  # after site_id, node and version
 _DERIVED_FIRST: Final = 3  # after site_id, event_id and version
 
 

@@ -76,6 +76,9 @@ class Store:
     async def derived(self, nodes: Sequence[Node]) -> Sequence[Row]:
         return await self._select("store.derived", _node_parameters(nodes))
 
+    async def marks(self, nodes: Sequence[Node]) -> Sequence[Row]:
+        return await self._select("store.marks", _node_parameters(nodes))
+
     async def recompute(self, buckets: Sequence[tuple[str, int, int]], lead_names: Sequence[str]) -> None:
         """Recomputes buckets (site, minute as epoch seconds, version of the result) in one statement."""
         parameters = {

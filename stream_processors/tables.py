@@ -59,29 +59,13 @@ DERIVED: Final[Columns] = {
     "first_visit": "Bool",
     "session_id": "String",
     "session_start": _TIME,
+    "session_end": _TIME,
+    "session_events": "UInt32",
+    "session_page_views": "UInt32",
+    "session_engaged": "Bool",
     "channel": _LC,
     "media": _LC,
     "campaign": _LC,
-}
-
-SESSIONS: Final[Columns] = {
-    "site_id": _LC,
-    "minute": _MINUTE,
-    "session_id": "String",
-    "visitor_id": "String",
-    "version": "UInt64",
-    "is_deleted": "UInt8",
-    "person_id": "String",
-    "started_at": _TIME,
-    "ended_at": _TIME,
-    "events": "UInt32",
-    "page_views": "UInt32",
-    "engaged": "Bool",
-    "channel": _LC,
-    "media": _LC,
-    "campaign": _LC,
-    "device": _LC,
-    "country": _LC,
 }
 
 DEAD_LETTERS: Final[Columns] = {
@@ -100,7 +84,6 @@ BARRIERS: Final[Columns] = {"barrier_id": "UUID", "path": "Array(UInt16)"}
 TABLES: Final[dict[str, Columns]] = {
     "events": EVENTS,
     "derived": DERIVED,
-    "sessions": SESSIONS,
     "dead_letters": DEAD_LETTERS,
     "barriers": BARRIERS,
 }

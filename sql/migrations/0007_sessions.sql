@@ -1,24 +1,8 @@
--- One row a session, in the minute in which it started. Written by the owner of its visitor.
-create table sessions
-(
-    site_id    LowCardinality(String),
-    minute     DateTime('UTC') codec (Delta, ZSTD),
-    session_id String codec (ZSTD),
-    visitor_id String codec (ZSTD),
-    version    UInt64,
-    is_deleted UInt8,
-    person_id  String codec (ZSTD),
-    started_at DateTime64(3, 'UTC') codec (Delta, ZSTD),
-    ended_at   DateTime64(3, 'UTC') codec (Delta, ZSTD),
-    events     UInt32,
-    page_views UInt32,
-    engaged    Bool,
-    channel    LowCardinality(String),
-    media      LowCardinality(String),
-    campaign   LowCardinality(String),
-    device     LowCardinality(String),
-    country    LowCardinality(String)
-)
-engine = ReplacingMergeTree(version, is_deleted)
-partition by toYYYYMM(minute)
-order by (site_id, minute, session_id, visitor_id)
+-- One row a session, as it stands at its first event.
+create view sessions as
+select
+    site_id, minute, session_id, substring(node, 3) as visitor_id, person_id, session_start as started_at,
+    session_end as ended_at, session_events as events, session_page_views as page_views, session_engaged as engaged,
+    channel, media, campaign
+from derived final
+where session_events > 0

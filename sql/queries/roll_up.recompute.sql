@@ -1,5 +1,5 @@
 -- Recomputes the given buckets from what is stored, in one statement.
--- A group that a bucket had and no longer has is written empty, by the third part.
+-- A group that a bucket had and no longer has is written empty, by the second part.
 insert into kpi_1m
 with
     touched as (
@@ -17,7 +17,7 @@ with
             if(is_derived, d.stage, e.stage) as stage,
             d.customer_state in ('customer', 'repeat_customer') as is_customer,
             d.order_rank as order_rank, d.order_value as order_value, d.acted_before as acted_before,
-            d.first_visit as first_visit,
+            d.first_visit as first_visit, d.session_events > 0 as starts_session, d.session_engaged as session_engaged,
             [('all', ''),
              ('channel', toString(if(is_derived, d.channel, e.channel))),
              ('media', toString(if(is_derived, d.media, e.media))),
@@ -37,8 +37,8 @@ with
             toUInt64(not is_bot and name = 'view_item') as product_views,
             toUInt64(not is_bot and name = 'add_to_cart') as add_to_carts,
             toUInt64(not is_bot and first_visit) as new_visitors,
-            toUInt64(0) as sessions,
-            toUInt64(0) as engaged_sessions,
+            toUInt64(not is_bot and starts_session) as sessions,
+            toUInt64(not is_bot and starts_session and session_engaged) as engaged_sessions,
             toUInt64(not is_bot and order_rank > 0) as orders,
             toUInt64(not is_bot and order_rank = 1) as first_orders,
             toUInt64(not is_bot and order_rank > 1) as repeat_orders,
@@ -59,14 +59,6 @@ with
             not is_bot and has_person and (is_customer or orders = 1) as in_active
         from happened
         array join groups as grouping
-        union all
-        select
-            site_id, minute, grouping.1, grouping.2, 0, 0, 0, 0, 0, 0, 1, toUInt64(engaged), 0, 0, 0, 0, 0, 0, 0, 0,
-            0, 0, false, false, false, false, false, false, false, false, false
-        from (select * from sessions final where (site_id, minute) in (select site_id, minute from touched))
-        array join [('all', ''), ('channel', toString(channel)), ('media', toString(media)),
-                    ('campaign', toString(campaign)), ('device', toString(device)),
-                    ('country', toString(country))] as grouping
         union all
         select
             site_id, minute, dimension, value, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,

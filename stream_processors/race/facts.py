@@ -1,5 +1,6 @@
 """The fact: a stored event, narrowed to what a person's history asks of it."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -34,6 +35,15 @@ class Fact(NamedTuple):
         if self.visitor_id:
             return visitor_node(self.visitor_id)
         return user_node(self.user_id) if self.user_id else order_node(self.order_id)
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """All nodes that the event speaks of."""
+        return [
+            *([visitor_node(self.visitor_id)] if self.visitor_id else []),
+            *([user_node(self.user_id)] if self.user_id else []),
+            *([order_node(self.order_key)] if self.order_key else []),
+        ]
 
     @property
     def position(self) -> tuple[int, int]:

@@ -34,6 +34,10 @@ class Derived(NamedTuple):
     first_visit: bool
     session_id: str
     session_start_ms: int
+    session_end_ms: int  # this and what follows of the session stand at its first event alone
+    session_events: int
+    session_page_views: int
+    session_engaged: bool
     channel: str
     media: str
     campaign: str
@@ -44,24 +48,15 @@ class Order(NamedTuple):
     value: Decimal | None  # from the most trusted source that states one
 
 
-class History(NamedTuple):
-    derived: dict[UUID, Derived]
-    sessions: dict[str, list[Session]]  # by visitor
-
-    def sessions_of(self, visitor_id: str) -> list[Session]:
-        return self.sessions.get(visitor_id, [])
-
-
 _TRUST: Final = {"crm": 0, "server": 1, "website": 2, "app": 3, "ads": 4}
 
 
-def derive(facts: Iterable[Fact]) -> History:
+def derive(facts: Iterable[Fact]) -> dict[UUID, Derived]:
     """Derives all events of a closed set of facts: the persons concerned, with everything that they did."""
     ordered = sorted({fact.event_id: fact for fact in facts}.values(), key=lambda fact: fact.position)
     persons = _persons(ordered)
     visits = _by_visitor(ordered)
-    sessions = {visitor: _with_persons(sessions_of(rows), persons) for visitor, rows in visits.items()}
-    session_of = {id: session for found in sessions.values() for session in found for id in session.event_ids}
+    session_of = {id: session for rows in visits.values() for session in sessions_of(rows) for id in session.event_ids}
     first_visits = {rows[0].event_id for rows in visits.values()}
     orders = _orders(ordered)
     derived: dict[UUID, Derived] = {}
@@ -70,7 +65,7 @@ def derive(facts: Iterable[Fact]) -> History:
         by_person[persons[fact.event_id]].append(fact)
     for person_id, rows in by_person.items():
         _derive_person(person_id, rows, orders, session_of, first_visits, derived)
-    return History(derived, sessions)
+    return derived
 
 
 def _derive_person(
@@ -89,6 +84,7 @@ def _derive_person(
         carries = order is not None and order.carrier == fact.event_id
         rank = ordered_before + 1 if carries else 0
         session = session_of.get(fact.event_id)
+        starts = session is not None and session.event_ids[0] == fact.event_id
         landing = session is None or session.landing_event == fact.event_id
         state = _state(ordered_before, lead_before)
         rule = decide(fact.candidates, Moment(landing, state, rank))
@@ -103,6 +99,10 @@ def _derive_person(
             first_visit=fact.event_id in first_visits,
             session_id=session.session_id if session else "",
             session_start_ms=session.started_ms if session else 0,
+            session_end_ms=session.ended_ms if session and starts else 0,
+            session_events=session.events if session and starts else 0,
+            session_page_views=session.page_views if session and starts else 0,
+            session_engaged=session.engaged if session and starts else False,
             channel=session.channel if session else fact.channel,
             media=session.media if session else fact.media,
             campaign=session.campaign if session else fact.campaign,
@@ -168,7 +168,3 @@ def _person(fact: Fact, links: Sequence[tuple[tuple[int, int], str]]) -> str:
         return fact.node
     at_or_before = bisect_left(links, (fact.occurred_ms + 1, 0), key=lambda link: link[0])
     return user_node(links[at_or_before - 1][1] if at_or_before else links[0][1])
-
-
-def _with_persons(sessions: Iterable[Session], persons: Mapping[UUID, str]) -> list[Session]:
-    return [session._replace(person_id=persons[session.event_ids[0]]) for session in sessions]

@@ -12,11 +12,9 @@ ENGAGED_MS: Final = 10 * 1000
 
 
 class Session(NamedTuple):
-    """One visit. Its facts count in the minute in which it started."""
+    """One visit. Its facts count in the minute in which it started, as those of its first event."""
 
     session_id: str
-    visitor_id: str
-    person_id: str
     started_ms: int
     ended_ms: int
     events: int
@@ -25,8 +23,6 @@ class Session(NamedTuple):
     channel: str
     media: str
     campaign: str
-    device: str
-    country: str
     landing_event: UUID | None
     event_ids: tuple[UUID, ...]
 
@@ -53,8 +49,6 @@ def _session(session_id: str, rows: Sequence[Fact]) -> Session:
     reached = any(fact.name in LEAD_NAMES or fact.name in ORDER_NAMES for fact in rows)
     return Session(
         session_id=session_id,
-        visitor_id=first.visitor_id,
-        person_id="",
         started_ms=first.occurred_ms,
         ended_ms=last.occurred_ms,
         events=len(rows),
@@ -63,8 +57,6 @@ def _session(session_id: str, rows: Sequence[Fact]) -> Session:
         channel=origin.channel,
         media=origin.media,
         campaign=origin.campaign,
-        device=first.device,
-        country=first.country,
         landing_event=pages[0].event_id if pages else None,
         event_ids=tuple(fact.event_id for fact in rows),
     )
