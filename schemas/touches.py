@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 class PersonTouch(BaseModel):
     """On `race.persons`: something that matters to this id's history was stored.
 
-    The id is a node of the identity graph: `v:<visitor_id>`, `u:<user_id>` or `o:<order_id>`. Its partition owns what is derived
-    for the events of that node.
+    The id is a node of the identity graph: `v:<visitor_id>`, `u:<user_id>` or `o:<order_id>`. Its partition owns what
+    is derived for the events of that node.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
