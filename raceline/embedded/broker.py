@@ -43,7 +43,12 @@ class Broker:
         return self._child.alive
 
     def start(self, ready_seconds: float = _READY_SECONDS) -> None:
-        """Start it and block until it answers a metadata request. Raises ChildFailedError when it does not."""
+        """Start it and block until it answers a metadata request.
+
+        Raises ChildFailedError when it does not, OSError when the port is taken.
+        """
+        # Else the broker that has the port would answer for ours.
+        socket.create_server((_HOST, self.port)).close()
         # The numeric address: some clients try ::1 for "localhost" first, where nobody listens.
         url = f"tcp://{self.bootstrap}"
         flags = ["--storage-engine", "memory://tansu/", "--listener-url", url, "--advertised-listener-url", url]
