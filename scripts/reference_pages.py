@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
-from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from typer.main import get_command
 
@@ -224,9 +223,7 @@ def _kind(schema: Mapping[str, Any], field: Mapping[str, Any]) -> str:
 
 
 def _shown(default: Any) -> str:
-    if default is None or default is PydanticUndefined or default == "":
-        return ""
-    if isinstance(default, SecretStr):
+    if default in (None, "") or isinstance(default, SecretStr):
         return ""
     return f"`{int(default) if isinstance(default, bool) else default}`"
 
