@@ -1,8 +1,8 @@
 """Proves that everything that is in Kafka now has reached the KPIs: a barrier goes through every way of the pipeline.
 
 A barrier enters each partition of `race.events`; each agent passes it on to every partition of its next topic, after
-all that came before it; the last writes down by which way it came. One is sent after the other, since what `derive`
-forwards to the owner of another node may be overtaken by the first.
+all that came before it; the last writes down by which way it came. They are sent one after the other, since a barrier
+may overtake what `derive` asks of the owner of another node, and that owner of a third.
 """
 
 import time
@@ -20,7 +20,7 @@ from schemas.events import Event, Source, event_json
 from schemas.topics import EVENTS, PARTITIONS
 from schemas.touches import BARRIER_EVENT, BARRIER_SITE
 
-ROUNDS: Final = 2
+ROUNDS: Final = 3
 _WAYS: Final = PARTITIONS**3
 _POLL_SECONDS: Final = 0.1
 # A barrier dies with an embedded broker that is replaced: after this long another is sent.

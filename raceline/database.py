@@ -36,6 +36,7 @@ class Database:
                 database=settings.clickhouse_database if database is None else database,
                 autogenerate_session_id=False,
                 form_encode_query_params=True,
+                send_receive_timeout=60,
             )
         )
 

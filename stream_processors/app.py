@@ -15,6 +15,7 @@ from stream_processors.keep_dead_letters import KeepDeadLettersAgent
 from stream_processors.roll_up import RollUpAgent
 from stream_processors.settings import WorkerSettings
 from stream_processors.transport import faust_settings, fetch_topic, install_transport
+from stream_processors.watchdog import Limits, install_watchdog
 
 OUTAGES = (log.Outage, store.Outage)
 
@@ -32,6 +33,7 @@ def create_app(settings: WorkerSettings) -> Any:
         ),
     )
     install_transport(app)
+    install_watchdog(app, Limits())
     tables = store.Store(settings)
     topics = log.Log(settings.kafka, partitions=PARTITIONS)
     generation = settings.broker_generation

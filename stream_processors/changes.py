@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from schemas.touches import minute_of
+from stream_processors.corrections import Correction, Key, says_more
 from stream_processors.log import generation_of
 from stream_processors.neighbourhood import Neighbourhood, Stored
 from stream_processors.race.facts import Fact
@@ -32,6 +33,7 @@ class Request:
 class Changes:
     derived: list[Row] = field(default_factory=list)
     buckets: set[Bucket] = field(default_factory=set)
+    corrections: dict[Key, Correction] = field(default_factory=dict)  # what downstream has to hear of
     others: set[Node] = field(default_factory=set)  # nodes whose owners must look again
 
 
@@ -58,10 +60,17 @@ def _answer(
     around: Neighbourhood,
 ) -> None:
     for fact in facts:
-        new = derived[fact.event_id]
-        if _must_be_written(new, around.stored.get((site_id, fact.event_id)), request):
+        new, old, minute = (
+            derived[fact.event_id],
+            around.stored.get((site_id, fact.event_id)),
+            minute_at(fact.occurred_ms),
+        )
+        if _must_be_written(new, old, request):
             found.derived.append(_derived_row(site_id, fact, new, request.version))
-            found.buckets.add((site_id, minute_at(fact.occurred_ms)))
+            found.buckets.add((site_id, minute))
+            if says_more(fact, new, old, request.oldest):
+                key = (site_id, fact.event_id)
+                found.corrections[key] = Correction(int(minute.timestamp()), new, request.version)
 
 
 def _must_be_written(new: Derived, old: Stored | None, request: Request) -> bool:

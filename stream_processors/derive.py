@@ -19,6 +19,7 @@ from schemas.topics import BUCKETS, PERSONS, bucket_key, person_key
 from schemas.touches import Barrier, BucketTouch, PersonTouch
 from stream_processors.changes import Bucket, Request, changes
 from stream_processors.classify import everywhere
+from stream_processors.corrections import corrected_events
 from stream_processors.fetches import Fetch
 from stream_processors.log import Log, Outgoing, version
 from stream_processors.neighbourhood import outdated, read_neighbourhood
@@ -45,7 +46,8 @@ class DeriveAgent:
         found = changes(requests, around)
         await self._store.insert("derived", found.derived)
         again = await outdated(self._store, around) & requests.keys()
-        await self._log.send(chain(_persons(found.others | again), _buckets(found.buckets)))
+        corrected = corrected_events(await self._store.events(found.corrections), found.corrections)
+        await self._log.send(chain(_persons(found.others | again), _buckets(found.buckets), corrected))
 
 
 def read_requests(fetches: Iterable[Fetch], generation: int) -> tuple[dict[Node, Request], list[Barrier]]:

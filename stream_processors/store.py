@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import clickhouse_connect
@@ -49,6 +49,11 @@ def connect(settings: WorkerSettings) -> Client:
     )
 
 
+class HasMinute(Protocol):
+    @property
+    def minute(self) -> int: ...  # epoch seconds
+
+
 class Store:
     """The worker's side of the tables. Raises `Outage` when ClickHouse does not answer or refuses."""
 
@@ -78,6 +83,17 @@ class Store:
 
     async def marks(self, nodes: Sequence[Node]) -> Sequence[Row]:
         return await self._select("store.marks", _node_parameters(nodes))
+
+    async def events(self, keys: Mapping[tuple[str, UUID], HasMinute]) -> Sequence[Row]:
+        """Whole events, by site and id and the minute that they are in."""
+        if not keys:
+            return []
+        parameters = {
+            "sites": [site for site, _ in keys],
+            "minutes": [key.minute for key in keys.values()],
+            "ids": [str(event_id) for _, event_id in keys],
+        }
+        return await self._select("store.events", parameters)
 
     async def recompute(self, buckets: Sequence[tuple[str, int, int]], lead_names: Sequence[str]) -> None:
         """Recomputes buckets (site, minute as epoch seconds, version of the result) in one statement."""

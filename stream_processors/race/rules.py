@@ -120,7 +120,7 @@ RULES: Final = (
     Rule("no_stage", None, "No rule gives this event a stage.", lambda event: True),
 )
 
-_BY_ID: Final = {rule.id: rule for rule in RULES}
+RULES_BY_ID: Final = {rule.id: rule for rule in RULES}
 
 
 def candidates(event: Event, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def candidates(event: Event, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
 def decide(candidate_ids: Sequence[str], moment: Moment) -> Rule:
     """The rule among the candidates that the history allows. There is always one: the last asks nothing."""
     for rule_id in candidate_ids:
-        rule = _BY_ID[rule_id]
+        rule = RULES_BY_ID[rule_id]
         if rule.history_when is None or rule.history_when(moment):
             return rule
     raise LookupError(f"no rule among {list(candidate_ids)} decides without history")
