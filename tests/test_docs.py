@@ -33,7 +33,7 @@ _SHELL: Final = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _DECISION: Final = re.compile(r"(?:docs/decisions/|decisions?[ /])0*(\d{1,4})\b")
 _ELSEWHERE: Final = re.compile(
-    r"(?<![\w.])/(root|work|Users|home/\w+)/|pythonhosted|pypi\.(org|python)|npmjs|artifactory|nexus\.|registry\.\w+\.\w",
+    r"(?<![\w.])/(root|work|Users|home/\w+)/|python[h]osted|pypi\.(org|python)|npm[j]s|arti[f]actory|nexus\.|registry\.\w+\.\w",
     re.IGNORECASE,
 )
 
