@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
+from plain_http import Ask, ask_server
 
 from raceline.embedded.clickhouse import ClickHouse
-from tests.support.plain_http import Ask, ask_server
 
 
 @pytest.fixture

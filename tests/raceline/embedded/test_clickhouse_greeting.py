@@ -2,7 +2,7 @@
 
 import io
 
-from tests.support.plain_http import Ask
+from plain_http import Ask
 
 _QUESTION = b"SELECT displayName(), version(), revision(), timezone()"
 

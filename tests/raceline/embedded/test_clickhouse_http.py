@@ -12,9 +12,9 @@ import zlib
 import cramjam
 import lz4.frame  # type: ignore[import-untyped]
 import pytest
+from plain_http import Ask
 
 from raceline.embedded.clickhouse import ClickHouse
-from tests.support.plain_http import Ask
 
 _ROWS = "number, toString(number) AS s FROM numbers(3)"
 

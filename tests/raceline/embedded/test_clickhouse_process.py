@@ -13,10 +13,10 @@ from pathlib import Path
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
+from plain_http import ask_server
 
 from raceline.embedded.child import ChildFailedError
 from raceline.embedded.clickhouse import ClickHouse
-from tests.support.plain_http import ask_server
 
 _ENDLESS = b"SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number)) SETTINGS max_threads = 1"
 _CREATE = b"CREATE TABLE kept (a UInt32, s String) ENGINE = MergeTree ORDER BY a"
