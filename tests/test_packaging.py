@@ -169,3 +169,14 @@ app(["--help"])
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "dead-letters" in ran.stdout
+
+
+def test_a_python_that_is_too_old_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.10.4" && exit 0\nexit 1\n')
+    old.chmod(0o755)
+    command = ["sh", str(ROOT / "scripts" / "venv.sh"), str(tmp_path / "venv")]
+    ran = subprocess.run(command, env={"PATH": "/usr/bin:/bin", "PYTHON": str(old)}, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("Raceline needs Python 3.11, 3.12 or 3.13; found: Python 3.10.4.")
+    assert not (tmp_path / "venv").exists()
