@@ -17,6 +17,8 @@ from stream_processors.settings import WorkerSettings
 from stream_processors.transport import faust_settings, fetch_topic, install_transport
 from stream_processors.watchdog import Limits, install_watchdog
 
+# What one poll waits for more after its first record: enough to share a message, too little to be felt.
+GATHER_SECONDS = 0.05
 OUTAGES = (log.Outage, store.Outage)
 
 
@@ -32,7 +34,7 @@ def create_app(settings: WorkerSettings) -> Any:
             heartbeat_seconds=settings.session_timeout / 3,
         ),
     )
-    install_transport(app)
+    install_transport(app, gather_seconds=GATHER_SECONDS)
     install_watchdog(app, Limits())
     tables = store.Store(settings)
     topics = log.Log(settings.kafka, partitions=PARTITIONS)

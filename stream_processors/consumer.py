@@ -31,6 +31,7 @@ from stream_processors.watchdog import Progress
 
 Batch = Sequence[Any]  # of aiokafka's ConsumerRecord
 
+_FETCH_WAIT_MS = 50
 _POLL_SECONDS = 0.05  # how soon a partition is fetched again after its buffer drained
 
 
@@ -42,6 +43,16 @@ class Gathering:
     max_records: int = 4000  # ends the waiting, and per message
     max_bytes: int = 4 * 1024 * 1024  # of values, per message: brokers send more than they are asked for
     clock: Callable[[], float] = time.monotonic
+
+
+class _FetchThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread, with a shorter wait of the broker for records."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust lets a broker wait for 1.5 s. The embedded one does not look for new records before that is over.
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        return consumer
 
 
 class FetchConsumer(driver.Consumer):
@@ -56,6 +67,9 @@ class FetchConsumer(driver.Consumer):
         self._expected: dict[TP, int] = {}
         self._behind: set[TP] = set()  # fetched further than handed on: to be put back to `_expected`
         self._gap_seen: dict[TP, int] = {}  # where a jump was met once; met again, it is the log's own
+
+    def _new_consumer_thread(self) -> Any:
+        return _FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_first_start(self) -> None:
         self.transport.on_start()  # type: ignore[attr-defined]  # ours

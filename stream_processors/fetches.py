@@ -12,6 +12,8 @@ from stream_processors.watchdog import Progress
 
 log = logging.getLogger(__name__)
 
+_SHORTEST_GATHER = 0.02  # one poll brings a fetch of each partition, one after the other
+
 
 class Record(NamedTuple):
     """One Kafka record, as raw as it came."""
@@ -83,8 +85,8 @@ async def handle_fetches(
 ) -> None:
     """Give every fetch of the stream to `handle` until the stream ends; acknowledge it when `handle` returned.
 
-    `handle` gets one fetch, or with `gather_seconds` all that arrive within that time after the first. It must return
-    only when everything is durable, must be idempotent (after kills and rebalances fetches come again, cut
+    `handle` gets one fetch, or with `gather_seconds` all that arrive within that time after the call before. It must
+    return only when everything is durable, must be idempotent (after kills and rebalances fetches come again, cut
     differently) and must not block the event loop.
 
     An exception of `outages` is retried with back-off for as long as it lasts, or until the partition has another
@@ -107,9 +109,14 @@ class _Reader:
     def __init__(self, events: Any) -> None:
         self._events = aiter(events)
         self._waiting: asyncio.Future[Any] | None = None
+        self._taken_at = -math.inf
 
     async def take(self, gather_seconds: float, limit: int) -> list[Any]:
-        """The next event and those that follow it in time; empty at the end of the stream."""
+        """The next event and those that follow it until `gather_seconds` after the previous take.
+
+        So an event that comes after a pause hardly waits, and a steady flow is taken once in that time. Empty at the
+        end of the stream.
+        """
         clock = asyncio.get_running_loop().time
         taken: list[Any] = []
         deadline = math.inf
@@ -123,7 +130,9 @@ class _Reader:
             except StopAsyncIteration:
                 break  # the ended read stays: the next `take` ends at once, too
             self._waiting = None
-            deadline = min(deadline, clock() + gather_seconds)
+            if math.isinf(deadline):
+                deadline = max(clock() + min(gather_seconds, _SHORTEST_GATHER), self._taken_at + gather_seconds)
+        self._taken_at = clock()
         return taken
 
     async def close(self) -> None:

@@ -140,6 +140,25 @@ def test_gathering_takes_what_arrives_in_time_up_to_a_limit() -> None:
     play(scenario)
 
 
+def test_a_steady_flow_is_gathered_and_the_first_after_a_pause_is_not_held_back() -> None:
+    async def scenario(rig: Rig) -> None:
+        clock = asyncio.get_running_loop().time
+        task, began = rig.start(gather_seconds=0.5), clock()
+        rig.stream.put(1)
+        await rig.until(lambda: rig.sink.calls == [[1]])
+        assert clock() - began < 0.3
+        rig.stream.put(2)
+        await asyncio.sleep(0.05)
+        rig.stream.put(3)
+        await rig.until(lambda: len(rig.sink.calls) == 2)
+        assert clock() - began > 0.5
+        rig.stream.end()
+        await task
+        assert rig.sink.calls == [[1], [2, 3]]
+
+    play(scenario)
+
+
 def test_fetch_that_arrives_after_the_gathering_is_not_lost() -> None:
     async def scenario(rig: Rig) -> None:
         task = rig.start(gather_seconds=0.01)
