@@ -1,4 +1,9 @@
-"""The third agent: `race.buckets` in; recomputed KPI rows out. A bucket has one owner: its partition's worker."""
+"""The third agent: `race.buckets` in; recomputed KPI rows out. A bucket has one owner: its partition's worker.
+
+While a bucket changes hands two may recompute it at once. What was stored after the slower had read is asked for again
+by a later request, whose version wins; only a group that exists in the slower's rows alone would stay. Both look for
+that after they have written, so the last one sees it.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -10,7 +15,7 @@ from schemas.touches import Barrier
 from stream_processors.fetches import Fetch
 from stream_processors.log import version
 from stream_processors.race.rules import LEAD_NAMES
-from stream_processors.store import Store
+from stream_processors.store import Bucket, Store
 
 MAX_BUCKETS: Final = 500
 
@@ -23,11 +28,17 @@ class RollUpAgent:
     async def __call__(self, fetches: Sequence[Fetch]) -> None:
         buckets, barriers = read_buckets(fetches, self._generation)
         for start in range(0, len(buckets), MAX_BUCKETS):
-            await self._store.recompute(buckets[start : start + MAX_BUCKETS], sorted(LEAD_NAMES))
+            await self._recompute(buckets[start : start + MAX_BUCKETS])
         await self._store.insert("barriers", [(barrier.barrier_id, barrier.path) for barrier in barriers])
 
+    async def _recompute(self, buckets: Sequence[Bucket]) -> None:
+        await self._store.recompute(buckets, sorted(LEAD_NAMES))
+        crossed = await self._store.crossed(buckets)
+        if again := [bucket for bucket in buckets if bucket[:2] in crossed]:
+            await self._store.recompute(again, sorted(LEAD_NAMES))
 
-def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[tuple[str, int, int]], list[Barrier]]:
+
+def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[Bucket], list[Barrier]]:
     """Each bucket once: site, minute as epoch seconds, version of the latest request for it."""
     latest: dict[tuple[str, str], int] = {}
     barriers: list[Barrier] = []

@@ -19,6 +19,7 @@ Outage = ClickHouseError
 QUERIES: Final = Path(__file__).resolve().parent.parent / "sql" / "queries"
 
 Node = tuple[str, str]  # site_id, node
+Bucket = tuple[str, int, int]  # site_id, minute as epoch seconds, version of what is computed for it
 Row = Sequence[Any]
 
 # One insert of old events may touch many months; the default of 100 partitions is a guard for other uses.
@@ -95,8 +96,8 @@ class Store:
         }
         return await self._select("store.events", parameters)
 
-    async def recompute(self, buckets: Sequence[tuple[str, int, int]], lead_names: Sequence[str]) -> None:
-        """Recomputes buckets (site, minute as epoch seconds, version of the result) in one statement."""
+    async def recompute(self, buckets: Sequence[Bucket], lead_names: Sequence[str]) -> None:
+        """In one statement."""
         parameters = {
             "sites": [site for site, _, _ in buckets],
             "minutes": [minute for _, minute, _ in buckets],
@@ -104,6 +105,11 @@ class Store:
             "lead_names": list(lead_names),
         }
         await asyncio.to_thread(self._command, "roll_up.recompute", parameters)
+
+    async def crossed(self, buckets: Sequence[Bucket]) -> set[tuple[str, int]]:
+        """Those, by site and minute, whose rows are not all of one recomputation."""
+        parameters = {"sites": [site for site, _, _ in buckets], "minutes": [minute for _, minute, _ in buckets]}
+        return {(site, minute) for site, minute in await self._select("roll_up.crossed", parameters)}
 
     async def _select(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
         return await asyncio.to_thread(

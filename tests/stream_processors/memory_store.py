@@ -4,7 +4,7 @@ A bucket's KPI rows are what they are computed from: the events of each group. T
 with fewer runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from schemas.touches import order_node, user_node, visitor_node
 from stream_processors.race.facts import Fact
 from stream_processors.race.history import Derived
 from stream_processors.race.rules import ORDER_NAMES
-from stream_processors.store import Node, Row, Store
+from stream_processors.store import Bucket, HasMinute, Node, Row, Store
 from stream_processors.tables import TABLES
 
 Key = tuple[Any, ...]
@@ -25,13 +25,26 @@ _KEYS = {
 }
 _GROUPS = ("channel", "media", "campaign", "device", "country")
 
+Step = Callable[[str], Awaitable[None]]
+
+
+async def at_once(operation: str) -> None:
+    """Nothing happens in between."""
+
 
 class MemoryStore(Store):
     """Tables that replace a row by one of the same key whose version is not lower."""
 
-    def __init__(self) -> None:
+    def __init__(self, meanwhile: Step = at_once) -> None:
+        self._meanwhile = meanwhile
         self.tables: dict[str, dict[Key, dict[str, Any]]] = {name: {} for name in TABLES}
         self.kpis: dict[Key, tuple[int, frozenset[Key]]] = {}
+
+    def stepped(self, step: Step) -> "MemoryStore":
+        """The same tables, for somebody whose statements take their time."""
+        found = MemoryStore(step)
+        found.tables, found.kpis = self.tables, self.kpis
+        return found
 
     async def insert(self, table: str, rows: Sequence[Row]) -> None:
         for values in rows:
@@ -72,15 +85,30 @@ class MemoryStore(Store):
             if (row["site_id"], row["node"]) in wanted
         ]
 
-    async def recompute(self, buckets: Sequence[tuple[str, int, int]], lead_names: Sequence[str]) -> None:
-        for site_id, minute, version in buckets:
-            groups: dict[Key, set[Key]] = {key: set() for key in self.kpis if key[:2] == (site_id, minute)}
-            for found, values in self._happened(site_id, minute):
-                for group in [("all", ""), *((name, values[name]) for name in _GROUPS)]:
-                    groups.setdefault((site_id, minute, *group), set()).add(found)
+    async def events(self, keys: Mapping[tuple[str, UUID], HasMinute]) -> Sequence[Row]:
+        return []  # for `race.classified`, which is no part of this
+
+    async def recompute(self, buckets: Sequence[Bucket], lead_names: Sequence[str]) -> None:
+        """Reads, gives others the time to change what was read, and writes: as a slow statement does."""
+        computed = [(version, self._groups(site_id, minute)) for site_id, minute, version in buckets]
+        await self._meanwhile("recompute: write")
+        for version, groups in computed:
             for key, content in groups.items():
                 if key not in self.kpis or version >= self.kpis[key][0]:
                     self.kpis[key] = (version, frozenset(content))
+
+    async def crossed(self, buckets: Sequence[Bucket]) -> set[tuple[str, int]]:
+        versions: dict[Key, set[int]] = {bucket[:2]: set() for bucket in buckets}
+        for key, (version, _) in self.kpis.items():
+            versions.get(key[:2], set()).add(version)
+        return {(site_id, minute) for (site_id, minute), found in versions.items() if len(found) > 1}
+
+    def _groups(self, site_id: str, minute: int) -> dict[Key, set[Key]]:
+        groups: dict[Key, set[Key]] = {key: set() for key in self.kpis if key[:2] == (site_id, minute)}
+        for found, values in self._happened(site_id, minute):
+            for group in [("all", ""), *((name, values[name]) for name in _GROUPS)]:
+                groups.setdefault((site_id, minute, *group), set()).add(found)
+        return groups
 
     def differences(self, site_id: str, reference: str) -> list[str]:
         """How the derived rows and the groups of the buckets of two sites differ; empty groups do not count."""

@@ -1,0 +1,150 @@
+"""Buckets: recomputed as a whole by their one owner, so nothing is ever counted twice or left behind."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas.events import Event
+from schemas.topics import BUCKETS, EVENTS, PERSONS
+from stream_processors.fetches import Fetch, Record
+from stream_processors.log import version
+from stream_processors.roll_up import RollUpAgent, read_buckets
+from stream_processors.store import Store
+from tests.stream_processors.calm_worker import CalmWorker
+from tests.stream_processors.kpi_rows import REFERENCE, differences, kpi_rows
+from tests.stream_processors.memory_store import MemoryStore
+from tests.stream_processors.named_events import happened, new_site, order
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def from_scratch(store: Store, events: list[Event]) -> None:
+    run(CalmWorker(store).deliver(event.model_copy(update={"site_id": event.site_id + REFERENCE}) for event in events))
+
+
+def groups(client: Client, site: str, dimension: str) -> set[str]:
+    return {row[1] for row in kpi_rows(client, site) if row[0] == dimension}
+
+
+def test_a_worker_stopped_before_it_recomputes_a_minute_on_which_another_works_on(store: Store, client: Client) -> None:
+    site = new_site("paused")
+    first, later = happened(site, "page_view", 0, visitor="v1"), happened(site, "page_view", 20, visitor="v2")
+    worker = CalmWorker(store)
+
+    async def story() -> None:
+        worker.send([first])
+        await worker.handle(EVENTS.name)
+        await worker.handle(PERSONS.name)
+        zombie, handle = worker.call(BUCKETS.name)
+        await zombie.advance_to(handle, "recompute")
+        await worker.deliver([later])
+        while not await zombie.advance(handle):
+            pass
+
+    run(story())
+    from_scratch(store, [first, later])
+    assert differences(client, site) == []
+    assert kpi_rows(client, site) == kpi_rows(client, site + REFERENCE) != set()
+
+
+def test_a_group_that_a_slow_statement_brings_back_is_emptied_again() -> None:
+    """While a statement runs for a worker that lost the bucket, a session's channel becomes known and changes."""
+    store = MemoryStore()
+    worker = CalmWorker(store)
+
+    async def story() -> None:
+        worker.send([happened("s", "page_view", 20, visitor="v1")])
+        await worker.handle(EVENTS.name)
+        await worker.handle(PERSONS.name)
+        zombie, handle = worker.call(BUCKETS.name)
+        await zombie.advance_to(handle, "recompute: write")
+        await worker.deliver([happened("s", "page_view", 0, visitor="v1", utm_medium="cpc")])
+        while not await zombie.advance(handle):
+            pass
+
+    run(story())
+    assert {key[3] for key, (_, found) in store.kpis.items() if key[2] == "channel" and found} == {"Paid Other"}
+
+
+def test_an_event_that_changes_its_channel_leaves_its_former_group_empty(store: Store, client: Client) -> None:
+    site = new_site("channel")
+    worker = CalmWorker(store)
+    run(worker.deliver([happened(site, "page_view", 60, visitor="v1")]))
+    assert groups(client, site, "channel") == {"Unassigned"}
+    run(worker.deliver([happened(site, "page_view", 0, visitor="v1", utm_medium="cpc")]))
+    assert groups(client, site, "channel") == {"Paid Other"}
+    assert groups(client, site, "media") == {"paid"}
+
+
+def test_an_event_that_changes_its_person_is_no_longer_counted_for_the_former(store: Store, client: Client) -> None:
+    site = new_site("person")
+    worker = CalmWorker(store)
+    run(worker.deliver([order(site, "o1", 0, user="u1"), order(site, "o2", 60, visitor="v1")]))
+    assert customers_and_repeat_orders(client, site) == (2, 0)
+    run(worker.deliver([happened(site, "login", 120, visitor="v1", user="u1")]))
+    assert customers_and_repeat_orders(client, site) == (1, 1)
+
+
+def test_an_event_that_changes_its_stage_is_no_longer_counted_in_the_former(store: Store, client: Client) -> None:
+    site = new_site("stage")
+    worker = CalmWorker(store)
+    run(worker.deliver([happened(site, "page_view", 60, visitor="v1")]))
+    assert stages(client, site) == (1, 0)
+    run(worker.deliver([happened(site, "page_view", 59, visitor="v1")]))
+    assert stages(client, site) == (1, 1)
+
+
+def customers_and_repeat_orders(client: Client, site: str) -> tuple[Any, ...]:
+    return _sums(client, site, "uniqExactMerge(order_persons), sum(repeat_orders)")
+
+
+def stages(client: Client, site: str) -> tuple[Any, ...]:
+    return _sums(client, site, "sum(reach_events), sum(act_events)")
+
+
+def _sums(client: Client, site: str, columns: str) -> tuple[Any, ...]:
+    query = f"select {columns} from kpi_1m final where site_id = {{site:String}} and dimension = 'all'"
+    return tuple(client.query(query, parameters={"site": site}).result_rows[0])
+
+
+def test_a_group_of_another_recomputation_is_found_and_emptied_in_the_engine(store: Store, client: Client) -> None:
+    site = new_site("crossed")
+    event = happened(site, "page_view", 0, visitor="v1")
+    run(CalmWorker(store).deliver([event]))
+    client.command(
+        "insert into kpi_1m select * replace ('Stale' as value, 1 as version) from kpi_1m final "
+        "where site_id = {site:String} and dimension = 'channel'",
+        parameters={"site": site},
+    )
+    assert groups(client, site, "channel") == {"Unassigned", "Stale"}
+    value = b'{"site_id":"%s","minute":"2024-05-01T10:00:00Z"}' % site.encode()
+    run(RollUpAgent(store, 0)([Fetch("race.buckets", 0, [Record(None, value, 1000, 0)], 1)]))
+    assert groups(client, site, "channel") == {"Unassigned"}
+
+
+def test_a_bucket_with_rows_of_two_recomputations_is_recomputed_again(store: Store, client: Client) -> None:
+    """The worker that comes second cannot give its rows a higher version, but it can give them what is stored."""
+    site = new_site("second")
+    event = happened(site, "page_view", 0, visitor="v1")
+    run(CalmWorker(store).deliver([event]))
+    bucket = (site, int(event.occurred_at.timestamp()), version(0, 1000))
+    assert asyncio.run(store.crossed([bucket])) == set()
+    client.command(
+        "insert into kpi_1m select * replace (version + 1 as version) from kpi_1m final "
+        "where site_id = {site:String} and dimension = 'channel'",
+        parameters={"site": site},
+    )
+    assert asyncio.run(store.crossed([bucket])) == {bucket[:2]}
+
+
+@pytest.mark.parametrize("minutes", [1, 3])
+def test_a_bucket_is_recomputed_once_for_many_requests_with_the_latest_version(minutes: int) -> None:
+    values = [b'{"site_id":"s","minute":"2024-05-01T10:%02d:00Z"}' % (number % minutes) for number in range(6)]
+    fetches = [Fetch("race.buckets", 0, [Record(None, value, at, 0) for at, value in enumerate(values)], 1)]
+    buckets, _ = read_buckets(fetches, generation=1)
+    assert [at for _, _, at in buckets] == [version(1, 6 - minutes + number) for number in range(minutes)]
