@@ -40,8 +40,9 @@ class Engine:
 
     def _own_default_database(self) -> None:
         """The engine always starts with a `default` that also shows this machine's files, hiding the one stored
-        here. With files forbidden that one only fails, so the plain database takes its place."""
-        stored = (self.data_dir / "metadata" / "default.sql").exists()
+        here. With files forbidden that one only fails, so the plain database takes its place. An empty one is made
+        anew: the engine knows the id of a stored database only by its tables, and does not find an empty one."""
+        stored = any((self.data_dir / "metadata" / "default").glob("*.sql"))
         steps = (
             ("DETACH DATABASE default", "ATTACH DATABASE default")
             if stored

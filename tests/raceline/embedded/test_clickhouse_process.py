@@ -50,6 +50,16 @@ def test_data_outlives_a_stop_and_a_crash(server: ClickHouse) -> None:
     assert not left_behind.exists()
 
 
+def test_other_databases_outlive_it_beside_an_empty_default_one(server: ClickHouse) -> None:
+    for statement in (b"CREATE DATABASE kept", b"CREATE TABLE kept.kept (a UInt8) ENGINE = MergeTree ORDER BY a"):
+        assert ask_server(server.port, "POST", statement).status == 200
+    for end in (server.stop, server.kill):
+        end()
+        server.start()
+        assert ask_server(server.port, "POST", b"SELECT count() FROM kept.kept").body == b"0\n"
+        assert ask_server(server.port, "POST", b"SHOW TABLES FROM default").status == 200
+
+
 def test_stop_does_not_wait_for_a_long_query(server: ClickHouse) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     connection.request("POST", "/", _ENDLESS, {})
