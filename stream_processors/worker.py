@@ -1,6 +1,11 @@
 """The one module with a side effect: `faust -A stream_processors.worker worker --without-web` finds `app` here."""
 
+import logging
+
 from stream_processors.app import create_app
 from stream_processors.settings import WorkerSettings
+
+for library in ("urllib3", "clickhouse_connect"):
+    logging.getLogger(library).setLevel(logging.ERROR)  # an outage is told once, by the loop that retries
 
 app = create_app(WorkerSettings())

@@ -1,4 +1,4 @@
-"""The embedded broker is replaced again and again under load, and parts are killed: accepted = stored."""
+"""Parts are replaced, killed and away under load: accepted = stored."""
 
 import os
 import signal
@@ -30,6 +30,16 @@ def pause(stack: RunningStack, load: Load, events: int) -> None:
     stack.watching(enough)
 
 
+def assert_stored(stack: RunningStack, load: Load) -> None:
+    database = Database.connect(stack.settings)
+    assert all_known(database, load.accepted)
+    database.close()
+    # what was sent and whose answer was lost may have been accepted, too
+    stored = stack.row("demo")["events"]
+    assert len(load.accepted) <= stored <= len(load.accepted) + load.refused
+    assert stack.kpis("demo")["reach"]["page_views"] == stored
+
+
 def test_three_rolls_and_three_kills_lose_nothing(tmp_path: Path) -> None:
     with running(tmp_path, workers=1) as stack:
         supervisor = stack.supervisor
@@ -48,13 +58,22 @@ def test_three_rolls_and_three_kills_lose_nothing(tmp_path: Path) -> None:
             pause(stack, load, 500)
         stack.watching(stack.settle)
         assert supervisor.generation == 4, "three rolls and one broker that was killed"
-        database = Database.connect(stack.settings)
-        assert all_known(database, load.accepted)
-        # what was sent and whose answer was lost may have been accepted, too
-        stored = stack.row("demo")["events"]
-        database.close()
-        assert len(load.accepted) <= stored <= len(load.accepted) + load.refused
-        assert stack.kpis("demo")["reach"]["page_views"] == stored
+        assert_stored(stack, load)
+
+
+def test_a_minute_without_clickhouse_loses_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, workers=1) as stack:
+        clickhouse = stack.supervisor.clickhouse
+        with Load(stack.supervisor.plan.port) as load:
+            pause(stack, load, 300)
+            clickhouse.kill()
+            load.wait(60)
+            assert len(load.accepted) > 600, "events are accepted all the while"
+            clickhouse.start()
+            pause(stack, load, 300)
+        stack.watching(stack.settle)
+        assert_stored(stack, load)
+        assert stack.supervisor.workers[0].child.alive
 
 
 def test_stored_segments_are_deleted_and_the_broker_is_rolled_when_it_has_grown(tmp_path: Path) -> None:
@@ -68,3 +87,15 @@ def test_stored_segments_are_deleted_and_the_broker_is_rolled_when_it_has_grown(
         stack.settle()
         until(lambda: not complete_segments(spool_folder(tmp_path)))
         assert stack.row("demo")["events"] == len(load.accepted)
+
+
+def test_a_stack_that_is_started_again_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path, workers=1) as stack:
+        with Load(stack.supervisor.plan.port) as load:
+            pause(stack, load, 200)
+        first = len(load.accepted)  # not waited for: what is not stored yet is in the spool
+    with running(tmp_path, workers=1) as stack:
+        with Load(stack.supervisor.plan.port) as load:
+            pause(stack, load, 200)
+        stack.settle()
+        assert stack.row("demo")["events"] == first + len(load.accepted)
