@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+from pydantic_core import to_json
 
 from schemas.rejection import DeadLetter, Rejection, dead_letter_id
 from schemas.topics import BUCKETS, CLASSIFIED, DEAD_LETTERS, PARTITIONS, PERSONS, bucket_key, person_key
@@ -145,7 +146,7 @@ def event_row(classified: Classified) -> Row:
         classified.value,
         classified.currency,
         event.context.model_dump_json(exclude_none=True),
-        orjson.dumps(event.properties).decode(),
+        to_json(event.properties, inf_nan_mode="null").decode(),  # unlike orjson it takes integers of any size
     )
 
 

@@ -9,6 +9,7 @@ TOLERATED_SKEW: Final = timedelta(minutes=5)
 OLDEST_LIVE: Final = timedelta(days=7)
 FURTHEST_AHEAD: Final = timedelta(hours=1)
 OLDEST_IMPORTED: Final = datetime(1990, 1, 1, tzinfo=UTC)
+NEVER_YET: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def corrected_time(occurred_at: datetime, sent_at: datetime | None, received_at: datetime) -> tuple[datetime, bool]:
@@ -27,6 +28,9 @@ def corrected_time(occurred_at: datetime, sent_at: datetime | None, received_at:
 
 def refuse_time(occurred_at: datetime, received_at: datetime, imported: bool) -> Rejection | None:
     """`occurred_at` is the corrected one. Both limits themselves are accepted."""
+    if not OLDEST_IMPORTED <= received_at < NEVER_YET:  # nobody's clock is that wrong, and the tables end in 2106
+        detail = f"received_at {received_at.isoformat()} is not between 1990 and 2100"
+        return Rejection(reason=RejectReason.INVALID_EVENT, detail=detail)
     if occurred_at - received_at > FURTHEST_AHEAD:
         detail = f"occurred_at {occurred_at.isoformat()} is more than 1 hour after {received_at.isoformat()}"
         return Rejection(reason=RejectReason.IN_THE_FUTURE, detail=detail)
