@@ -8,10 +8,10 @@ from schemas.kpi import KPIS, Kpi
 
 def kpi_table(site: str, report: Report) -> Table:
     table = Table(title=f"KPIs of {site}")
-    table.add_column("stage")
+    table.add_column("stage", no_wrap=True)
     table.add_column("KPI", no_wrap=True)
-    table.add_column("value", justify="right")
-    table.add_column("meaning", style="dim", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("meaning", style="dim")  # the one that gives way where the terminal is narrow
     previous = ""
     for kpi in KPIS:
         table.add_row(kpi.group if kpi.group != previous else "", kpi.title, shown(kpi, report), kpi.meaning)
