@@ -129,7 +129,22 @@ def test_an_orders_value_is_read(case: str) -> None:
     assert found == (None if expected is None else Decimal(expected))
 
 
-NO_VALUES = ["", "abc", "1,50", "1_000", "١٢", "0x10", "NaN", "-Infinity", "1e9999999", "1e999999", True, [1], {"a": 1}]
+NO_VALUES = [
+    "",
+    "abc",
+    "1,50",
+    "1_000",
+    "١٢",
+    "0x10",
+    "NaN",
+    "-Infinity",
+    "1e9999999",
+    "1e999999",
+    "99e999999",
+    True,
+    [1],
+    {"a": 1},
+]
 
 
 @pytest.mark.parametrize("value", [*NO_VALUES, float("nan"), float("inf"), 10**13, -(10**13), "9" * 4000], ids=repr)
