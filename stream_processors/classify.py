@@ -43,14 +43,15 @@ class ClassifyAgent:
 
     async def _keep_first_times(self, events: Iterable[Classified]) -> None:
         """A corrected time depends on when the copy was sent; the first copy that was stored decides."""
-        moved = {(event.event.site_id, event.event.event_id): event for event in events if event.clock_corrected}
+        moved = {(event.event.site_id, event.event.event_id) for event in events if event.clock_corrected}
         stored = await self._store.first_times(moved)
         first: dict[tuple[str, UUID], datetime] = {
             key: datetime.fromtimestamp(ms / 1000, UTC) for key, ms in stored.items()
         }
         for event in events:
-            if event.clock_corrected:
-                event.occurred_at = first.setdefault((event.event.site_id, event.event.event_id), event.occurred_at)
+            key = event.event.site_id, event.event.event_id
+            if key in moved:  # also a copy that came in time, beside one that seems to be late
+                event.occurred_at = first.setdefault(key, event.occurred_at)
 
 
 def sort_out(fetches: Iterable[Fetch], now: datetime) -> Batch:
@@ -153,7 +154,7 @@ def event_row(classified: Classified) -> Row:
 def classified_json(classified: Classified) -> bytes:
     """The `ClassifiedEvent` as JSON: the event, and after it what was concluded."""
     event, channel, rule = classified.event, classified.channel, classified.rule
-    if classified.clock_corrected:
+    if classified.occurred_at != event.occurred_at:
         event = event.model_copy(update={"occurred_at": classified.occurred_at})
     concluded = orjson.dumps(
         {

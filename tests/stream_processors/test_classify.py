@@ -158,12 +158,20 @@ def copies(*skews: timedelta) -> Sequence[bytes]:
     return [event_json(event.model_copy(update={"sent_at": RECEIVED - skew})) for skew in skews]
 
 
-def test_copies_of_an_event_with_a_wrong_clock_keep_the_first_time() -> None:
+LATE = {
+    "all late": (10, 11, 12),
+    "the second late": (0, 10, 11),
+    "the first late": (10, 0, 11),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_copies_of_an_event_by_a_wrong_clock_keep_the_first_time(case: str) -> None:
     store = MemoryStore()
-    first, second, third = copies(timedelta(minutes=10), timedelta(minutes=11), timedelta(minutes=12))
+    first, second, third = copies(*(timedelta(minutes=minutes) for minutes in LATE[case]))
     agent = ClassifyAgent(store, SteppedLog(SimulatedLog(), at_once, Random(0)))
     for batch in ([first, second], [third]):
         asyncio.run(agent([fetch(*batch)]))
     (row,) = store.tables["events"].values()
-    assert row["occurred_at"] == START + timedelta(minutes=10)
+    assert row["occurred_at"] == START + timedelta(minutes=LATE[case][0])
     assert isinstance(row["event_id"], UUID)
