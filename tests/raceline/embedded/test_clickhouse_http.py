@@ -188,7 +188,7 @@ def test_setting_of_one_request_ends_with_it_in_a_session(ask: Ask) -> None:
 
 
 def test_session_takes_one_query_at_a_time(ask: Ask) -> None:
-    slow = threading.Thread(target=ask, args=("POST", b"SELECT sleep(1)"), kwargs={"session_id": "busy"})
+    slow = threading.Thread(target=ask, args=("POST", b"SELECT sleep(3)"), kwargs={"session_id": "busy"})
     slow.start()
     codes = set()
     while slow.is_alive() and "373" not in codes:

@@ -97,8 +97,11 @@ def test_many_pages_share_one_poller_that_ends_with_them(database: Database, fre
             for messages in (one, two, three):
                 messages.next("snapshot")
             counting.asked.clear()
-            time.sleep(1.5)
-            assert 1 <= counting.asked.count("live.fingerprint") <= 4
+            began = time.monotonic()
+            while counting.asked.count("live.fingerprint") < 4:
+                assert time.monotonic() - began < 30, "nobody polls"
+                time.sleep(0.05)
+            assert time.monotonic() - began > 3 * 0.5 * 0.9, "three pollers ask more often than one every half second"
         deadline = time.monotonic() + 10
         while _grows(counting.asked):
             assert time.monotonic() < deadline, "somebody still polls"
