@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 from pydantic_core import to_json
@@ -16,7 +15,7 @@ from stream_processors.fetches import Fetch
 from stream_processors.log import Log, Outgoing
 from stream_processors.race.pipeline import Classified, classify
 from stream_processors.race.rules import RULES_VERSION
-from stream_processors.store import Row, Store, event_version
+from stream_processors.store import EventKey, Row, Store, event_version
 
 _PAYLOAD_KEPT: Final = 1024 * 1024
 
@@ -41,17 +40,19 @@ class ClassifyAgent:
         await self._store.insert("events", [event_row(event) for event in batch.events])
         await self._log.send(outgoing(batch))
 
-    async def _keep_first_times(self, events: Iterable[Classified]) -> None:
-        """A corrected time depends on when the copy was sent; the first copy that was stored decides."""
-        moved = {(event.event.site_id, event.event.event_id) for event in events if event.clock_corrected}
-        stored = await self._store.first_times(moved)
-        first: dict[tuple[str, UUID], datetime] = {
-            key: datetime.fromtimestamp(ms / 1000, UTC) for key, ms in stored.items()
-        }
+    async def _keep_first_times(self, events: Sequence[Classified]) -> None:
+        """A corrected time depends on when the copy was sent; the first copy that was stored decides for all."""
+        live = {_key(event) for event in events if event.event.sent_at is not None}
+        corrected = {_key(event) for event in events if event.clock_corrected}
+        stored = await self._store.corrected_times(live) | await self._store.first_times(corrected)
+        first = {key: datetime.fromtimestamp(ms / 1000, UTC) for key, ms in stored.items()}
         for event in events:
-            key = event.event.site_id, event.event.event_id
-            if key in moved:  # also a copy that came in time, beside one that seems to be late
+            if (key := _key(event)) in corrected or key in first:
                 event.occurred_at = first.setdefault(key, event.occurred_at)
+
+
+def _key(event: Classified) -> EventKey:
+    return event.event.site_id, event.event.event_id
 
 
 def sort_out(fetches: Iterable[Fetch], now: datetime) -> Batch:

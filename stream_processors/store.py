@@ -19,6 +19,7 @@ Outage = ClickHouseError
 QUERIES: Final = Path(__file__).resolve().parent.parent / "sql" / "queries"
 
 Node = tuple[str, str]  # site_id, node
+EventKey = tuple[str, UUID]  # site_id, event_id
 Bucket = tuple[str, int, int]  # site_id, minute as epoch seconds, version of what is computed for it
 Row = Sequence[Any]
 
@@ -66,14 +67,19 @@ class Store:
         if rows:
             await asyncio.to_thread(self._insert, table, rows)
 
-    async def first_times(self, events: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], int]:
-        """When events that may have moved were first said to occur, for those that are stored: epoch ms."""
-        wanted = list(events)
+    async def first_times(self, events: Iterable[EventKey]) -> dict[EventKey, int]:
+        """When events were first said to occur, for those that are stored: epoch ms. Looks through all events."""
+        return await self._times("store.first_times", list(events))
+
+    async def corrected_times(self, events: Iterable[EventKey]) -> dict[EventKey, int]:
+        """The same for those whose time was corrected. Cheap: there are few."""
+        return await self._times("store.corrected_times", list(events))
+
+    async def _times(self, name: str, wanted: Sequence[EventKey]) -> dict[EventKey, int]:
         if not wanted:
             return {}
-        found = await self._select(
-            "store.first_times", {"sites": sorted({site for site, _ in wanted}), "ids": [str(id) for _, id in wanted]}
-        )
+        parameters = {"sites": sorted({site for site, _ in wanted}), "ids": [str(event_id) for _, event_id in wanted]}
+        found = await self._select(name, parameters)
         return {(site, event_id): occurred_ms for site, event_id, occurred_ms in found}
 
     async def history(self, nodes: Sequence[Node]) -> Sequence[Row]:
@@ -85,7 +91,7 @@ class Store:
     async def marks(self, nodes: Sequence[Node]) -> Sequence[Row]:
         return await self._select("store.marks", _node_parameters(nodes))
 
-    async def events(self, keys: Mapping[tuple[str, UUID], HasMinute]) -> Sequence[Row]:
+    async def events(self, keys: Mapping[EventKey, HasMinute]) -> Sequence[Row]:
         """Whole events, by site and id and the minute that they are in."""
         if not keys:
             return []

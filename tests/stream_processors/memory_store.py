@@ -62,6 +62,10 @@ class MemoryStore(Store):
             if (row["site_id"], row["event_id"]) in wanted
         }
 
+    async def corrected_times(self, events: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], int]:
+        corrected = {(row["site_id"], row["event_id"]) for row in self._live("events") if row["clock_corrected"]}
+        return await self.first_times(corrected & set(events))
+
     async def history(self, nodes: Sequence[Node]) -> Sequence[Row]:
         wanted = set(nodes)
         return [

@@ -63,6 +63,13 @@ class SteppedStore(Store):
         await self._step("first_times")
         return await self._store.first_times(wanted)
 
+    async def corrected_times(self, events: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], int]:
+        wanted = list(events)
+        if not wanted:
+            return {}
+        await self._step("corrected_times")
+        return await self._store.corrected_times(wanted)
+
     async def history(self, nodes: Sequence[Node]) -> Sequence[Row]:
         await self._step("history")
         return await self._store.history(nodes)

@@ -175,3 +175,17 @@ def test_copies_of_an_event_by_a_wrong_clock_keep_the_first_time(case: str) -> N
     (row,) = store.tables["events"].values()
     assert row["occurred_at"] == START + timedelta(minutes=LATE[case][0])
     assert isinstance(row["event_id"], UUID)
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_copies_that_come_one_by_one_are_one_event_at_its_first_time(case: str, store: Store, client: Client) -> None:
+    site = new_site("clock")
+    agent = ClassifyAgent(store, SteppedLog(SimulatedLog(), at_once, Random(0)))
+    event = happened(site, "page_view", 0, visitor="v")
+    for minutes in LATE[case]:
+        copy = event.model_copy(update={"sent_at": RECEIVED - timedelta(minutes=minutes)})
+        asyncio.run(agent([fetch(event_json(copy))]))
+    found = client.query(
+        "select occurred_at from events final where site_id = {site:String}", parameters={"site": site}
+    ).result_rows
+    assert [moment.replace(tzinfo=UTC) for (moment,) in found] == [START + timedelta(minutes=LATE[case][0])]
