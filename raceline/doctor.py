@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from kafka.admin import KafkaAdminClient
 
-from raceline.database import Database
+from raceline.console import sentence
+from raceline.database import Database, DatabaseError
 from raceline.migrate import migrations
 from raceline.settings import CommandSettings
 from schemas.topics import PARTITIONS, TOPICS
@@ -30,7 +31,8 @@ def _found(part: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(part, True, check())
     except Exception as problem:
-        return Finding(part, False, f"{type(problem).__name__}: {problem}")
+        said = sentence(problem) if isinstance(problem, DatabaseError) else f"{type(problem).__name__}: {problem}"
+        return Finding(part, False, said)
 
 
 def _collector(settings: CommandSettings) -> str:

@@ -182,6 +182,7 @@ class Supervisor:
             database.close()
 
     def _check_started(self) -> None:
+        self._check_running()
         for process in [*self.workers, *self.others]:
             if not process.child.alive:
                 raise ChildFailedError(f"{process.child.name} ended at its start\n{process.child.log_tail()}")

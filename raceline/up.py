@@ -66,6 +66,8 @@ def _run(plan: Plan, seconds: float | None, say: Say) -> int:
         with _ended_after(seconds, supervisor.request_stop):
             supervisor.watch()
         say("Stopping ...")
+    except InterruptedError:
+        say("Stopped before everything was up.")
     except ChildFailedError as problem:
         say(str(problem))
         return 1

@@ -42,7 +42,7 @@ class DeadLetter(BaseModel):
     dead_letter_id: UUID = Field(description="the same for the same payload and reason, however often it is refused")
     reason: RejectReason
     detail: str
-    refused_by: str = Field(description="collector or classify")
+    refused_by: str = Field(description="collector, send or classify")
     refused_at: AwareDatetime
     site_id: str = ""
     event_id: str = Field("", description="as found in the payload, when there was one")

@@ -28,7 +28,7 @@ EVENTS: Final = Topic(
     "race.events",
     "user_id, else visitor_id",
     Event,
-    ("producers/website", "producers/crm", "raceline send"),
+    ("producers/website", "raceline send"),
     ("classify",),
     "facts as they were sent",
 )
@@ -44,7 +44,7 @@ DEAD_LETTERS: Final = Topic(
     "race.dead_letters",
     "dead_letter_id",
     DeadLetter,
-    ("producers/website", "classify"),
+    ("producers/website", "raceline send", "classify"),
     ("keep_dead_letters",),
     "refused events with their reason",
 )
