@@ -9,10 +9,11 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from producers.files.formats import FORMATS
 from raceline import dead_letters_cli
-from raceline.console import DataDir, clear_errors, err, out
+from raceline.console import DataDir, clear_errors, err, out, plain, printable
 from raceline.database import Database
 from raceline.kpis import EARLIEST, LATEST, kpi_report
 from raceline.report import kpi_table
@@ -67,7 +68,7 @@ def send(
     name = format.value if format else ("csv" if mapping else "events")
     with clear_errors():
         summary = send_files(Sending(tuple(files), name, mapping, site), command_settings(data_dir), err)
-    out.print(summary.text())
+    out.print(plain(summary.text()))
     raise typer.Exit(0 if summary.accepted or not summary.refused else 1)
 
 
@@ -100,25 +101,31 @@ def kpis(
         database = Database.connect(command_settings(data_dir))
         report = kpi_report(database, site, _utc(since) or EARLIEST, _utc(until) or LATEST, channel)
         database.close()
-    out.print_json(json.dumps(report)) if format is Format.json else out.print(kpi_table(site, report))
+    out.print_json(json.dumps(report)) if format is Format.json else out.print(
+        kpi_table(escape(printable(site)), report)
+    )
 
 
 @app.command()
 def migrate(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements, change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, change nothing.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Brings the database to this release's schema."""
+    """Brings the database to this release's schema and creates the topics that Kafka lacks."""
     from raceline.migrate import migrate as apply
+    from raceline.migrate import migrate_topics
 
-    count = 0
+    settings, count = command_settings(data_dir), 0
     with clear_errors():
-        for migration in apply(command_settings(data_dir), dry_run=dry_run):
+        for migration in apply(settings, dry_run=dry_run):
             count += 1
-            out.print(f"{migration.number:04} {migration.name}")
+            out.print(plain(f"{migration.number:04} {migration.name}"))
             if dry_run:
-                out.print(migration.statement, highlight=False)
+                out.print(plain(migration.statement))
     out.print(f"{count} migrations {'to apply' if dry_run else 'applied'}.")
+    with clear_errors():
+        topics = migrate_topics(settings, dry_run=dry_run)
+    out.print("\n".join([*topics, f"{len(topics)} topics {'to create' if dry_run else 'created'}."]))
 
 
 @app.command()
@@ -129,7 +136,8 @@ def doctor(data_dir: DataDir = None) -> None:
     healthy = True
     for finding in diagnose(command_settings(data_dir)):
         healthy &= finding.good
-        out.print(f"{'[green]ok  [/]' if finding.good else '[red]FAIL[/]'} {finding.part:12} {finding.sentence}")
+        mark = plain("ok  ", "green") if finding.good else plain("FAIL", "red")
+        out.print(mark, plain(f"{finding.part:12} {finding.sentence}"))
     raise typer.Exit(0 if healthy else 1)
 
 
@@ -138,7 +146,7 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 def _say(sentence: str) -> None:
-    out.print(sentence, soft_wrap=True, highlight=False)
+    out.print(plain(sentence), soft_wrap=True)
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """What all commands share: the two consoles, the data folder's option, and errors as sentences."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from producers.files.items import UnreadableFile
 from producers.outgoing import PublishFailed
@@ -13,10 +15,22 @@ from raceline.database import DatabaseError
 
 out = Console()
 err = Console(stderr=True)
+# What steers a terminal: C0 but tab and newline, DEL, C1, and marks that turn the direction of writing.
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 DataDir = Annotated[
     Path | None, typer.Option(help="Data folder of the stack. Default: $RACELINE_DATA_DIR or .raceline")
 ]
+
+
+def printable(text: str) -> str:
+    """Without control characters: who sends an event must not write on the reader's terminal."""
+    return _STEERING.sub("", text)
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Text from outside, for Rich: as it is, never markup."""
+    return Text(printable(str(text)), style)
 
 
 class clear_errors:
@@ -26,13 +40,14 @@ class clear_errors:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and error.filename:
-            err.print(f"[red]{error.filename}: {error.strerror}[/]", soft_wrap=True)
+            err.print(plain(f"{error.filename}: {error.strerror}", "red"), soft_wrap=True)
             raise typer.Exit(2) from None
         if isinstance(error, UnreadableFile | OSError | PublishFailed | SettingsError):
-            err.print(f"[red]{error}[/]", soft_wrap=True)
+            err.print(plain(error, "red"), soft_wrap=True)
             raise typer.Exit(2) from None
         if isinstance(error, DatabaseError):
-            err.print(f"[red]{sentence(error)}[/] Is the stack running? `raceline up` starts one.", soft_wrap=True)
+            said = plain(sentence(error), "red")
+            err.print(said, "Is the stack running? `raceline up` starts one.", soft_wrap=True)
             raise typer.Exit(2) from None
 
 

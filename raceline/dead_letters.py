@@ -12,6 +12,7 @@ from rich.table import Table
 
 from producers.outgoing import OutgoingRecord
 from producers.publisher import Publisher, PublisherOptions
+from raceline.console import plain
 from raceline.database import Database
 from raceline.settings import CommandSettings
 from schemas.rejection import EXPLANATIONS, RejectReason
@@ -64,12 +65,15 @@ def table(found: Sequence[Letter]) -> Table:
     for letter in found:
         when = letter.refused_at.strftime("%Y-%m-%d %H:%M:%S")
         short = str(letter.dead_letter_id)[:8]
-        shown.add_row(short, when, letter.refused_by, letter.site_id, letter.reason, letter.detail)
+        cells = (short, when, letter.refused_by, letter.site_id, letter.reason, letter.detail)
+        shown.add_row(*map(plain, cells))
     return shown
 
 
 def show(letter: Letter, out: Console) -> None:
-    out.print(f"[bold]{letter.dead_letter_id}[/] refused by {letter.refused_by} at {letter.refused_at.isoformat()}")
+    out.print(
+        plain(f"{letter.dead_letter_id} refused by {letter.refused_by} at {letter.refused_at.isoformat()}", "bold")
+    )
     out.print(f"{letter.reason}: {EXPLANATIONS[RejectReason(letter.reason)]}")
-    out.print(f"detail: {letter.detail}", markup=False)
-    out.print(letter.payload, markup=False, highlight=False)
+    out.print(plain(f"detail: {letter.detail}"))
+    out.print(plain(letter.payload))

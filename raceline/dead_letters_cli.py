@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from raceline import dead_letters
-from raceline.console import DataDir, clear_errors, err, out
+from raceline.console import DataDir, clear_errors, err, out, plain, printable
 from raceline.database import Database
 from raceline.settings import command_settings
 from schemas.rejection import RejectReason
@@ -42,10 +42,10 @@ def show(
         found = dead_letters.letters(database, id_prefix=id, limit=2)
         database.close()
     if len(found) != 1:
-        err.print(f"{'Several refused events begin' if found else 'No refused event begins'} with {id}.")
+        err.print(plain(f"{'Several refused events begin' if found else 'No refused event begins'} with {id}."))
         raise typer.Exit(2)
     if payload:
-        typer.echo(found[0].payload)
+        typer.echo(printable(found[0].payload) if out.is_terminal else found[0].payload)
     else:
         dead_letters.show(found[0], out)
 
