@@ -1,10 +1,11 @@
 """The event: one fact about what somebody did, as every producer sends it to `race.events`."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 SCHEMA_VERSION: Final = 1
 
@@ -14,6 +15,19 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NO_
 SiteId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 EventName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Text = Annotated[str, StringConstraints(max_length=2048)]
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Raises ValueError where the calendar ends before the zone is changed."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a time that exists in UTC") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+# What ClickHouse's DateTime can hold, by far.
+StorableMoment = Annotated[Moment, Field(ge=datetime(1980, 1, 1, tzinfo=UTC), lt=datetime(2105, 1, 1, tzinfo=UTC))]
 
 
 class Source(StrEnum):
@@ -64,9 +78,9 @@ class Event(BaseModel):
     visitor_id: Id | None = Field(None, description="anonymous id of a browser or device")
     user_id: Id | None = Field(None, description="id of a known person")
     session_id: Id | None = Field(None, description="the source's own session, when it has one")
-    occurred_at: AwareDatetime = Field(description="by the client's clock")
-    sent_at: AwareDatetime | None = Field(None, description="by the client's clock, when it sent the request")
-    received_at: AwareDatetime = Field(description="by our clock, when the producer got it")
+    occurred_at: Moment = Field(description="by the client's clock")
+    sent_at: Moment | None = Field(None, description="by the client's clock, when it sent the request")
+    received_at: Moment = Field(description="by our clock, when the producer got it")
     context: Context = Context()
     properties: dict[str, JsonValue] = Field(
         default_factory=dict, description="order_id, value, currency, items, score, ..."

@@ -3,7 +3,9 @@
 from enum import StrEnum
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import StorableMoment
 
 
 class RejectReason(StrEnum):
@@ -43,7 +45,7 @@ class DeadLetter(BaseModel):
     reason: RejectReason
     detail: str
     refused_by: str = Field(description="collector, send or classify")
-    refused_at: AwareDatetime
+    refused_at: StorableMoment
     site_id: str = ""
     event_id: str = Field("", description="as found in the payload, when there was one")
     payload: str = Field(description="the record as it came; undecodable bytes are replaced")

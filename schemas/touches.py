@@ -3,7 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import StorableMoment
 
 
 class PersonTouch(BaseModel):
@@ -25,7 +27,7 @@ class BucketTouch(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     site_id: str
-    minute: AwareDatetime
+    minute: StorableMoment
 
 
 class Barrier(BaseModel):

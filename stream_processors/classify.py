@@ -17,7 +17,10 @@ from stream_processors.race.pipeline import Classified, classify
 from stream_processors.race.rules import RULES_VERSION
 from stream_processors.store import EventKey, Row, Store, event_version
 
-_PAYLOAD_KEPT: Final = 1024 * 1024
+# Kafka takes records of 1 MiB; as JSON each byte may become six.
+_PAYLOAD_KEPT: Final = 384 * 1024
+_PAYLOAD_KEPT_AT_LEAST: Final = 128 * 1024
+_LETTER_BYTES: Final = 900 * 1024
 
 
 @dataclass
@@ -41,13 +44,13 @@ class ClassifyAgent:
         await self._log.send(outgoing(batch))
 
     async def _keep_first_times(self, events: Sequence[Classified]) -> None:
-        """A corrected time depends on when the copy was sent; the first copy that was stored decides for all."""
+        """Some times depend on when the copy was sent; the first copy that was stored decides for all."""
         live = {_key(event) for event in events if event.event.sent_at is not None}
-        corrected = {_key(event) for event in events if event.clock_corrected}
-        stored = await self._store.corrected_times(live) | await self._store.first_times(corrected)
+        movable = {_key(event) for event in events if event.time_may_move}
+        stored = await self._store.corrected_times(live) | await self._store.first_times(movable)
         first = {key: datetime.fromtimestamp(ms / 1000, UTC) for key, ms in stored.items()}
         for event in events:
-            if (key := _key(event)) in corrected or key in first:
+            if (key := _key(event)) in movable or key in first:
                 event.occurred_at = first.setdefault(key, event.occurred_at)
 
 
@@ -95,7 +98,7 @@ def everywhere(topic: str, barrier: Barrier) -> Iterable[Outgoing]:
 
 def dead_letter(payload: bytes, refused: Rejection, now: datetime) -> DeadLetter:
     found = _fields_of(payload)
-    return DeadLetter(
+    letter = DeadLetter(
         dead_letter_id=dead_letter_id(payload, refused.reason),
         reason=refused.reason,
         detail=refused.detail,
@@ -105,6 +108,9 @@ def dead_letter(payload: bytes, refused: Rejection, now: datetime) -> DeadLetter
         event_id=str(found.get("event_id", ""))[:64],
         payload=payload[:_PAYLOAD_KEPT].decode("utf-8", "replace"),
     )
+    if len(payload) > _PAYLOAD_KEPT_AT_LEAST and len(letter.model_dump_json()) > _LETTER_BYTES:
+        return letter.model_copy(update={"payload": letter.payload[: _PAYLOAD_KEPT_AT_LEAST // 2]})
+    return letter
 
 
 def _fields_of(payload: bytes) -> dict[str, Any]:

@@ -13,15 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
-import orjson
-
 from schemas.topics import BUCKETS, PERSONS, bucket_key, person_key
 from schemas.touches import Barrier, BucketTouch, PersonTouch
+from stream_processors.asked import Reader
 from stream_processors.changes import Bucket, Request, changes
 from stream_processors.classify import everywhere
 from stream_processors.corrections import corrected_events
 from stream_processors.fetches import Fetch
-from stream_processors.log import Log, Outgoing, version
+from stream_processors.log import Log, Outgoing
 from stream_processors.neighbourhood import outdated, read_neighbourhood
 from stream_processors.store import Node, Store
 
@@ -51,19 +50,16 @@ class DeriveAgent:
 
 
 def read_requests(fetches: Iterable[Fetch], generation: int) -> tuple[dict[Node, Request], list[Barrier]]:
+    touches, barriers = _READER.read(fetches, generation)
     requests: dict[Node, Request] = {}
-    barriers: list[Barrier] = []
-    for fetch in fetches:
-        for record in fetch.records:
-            asked = orjson.loads(record.value or b"{}")
-            if "barrier_id" in asked:
-                barrier = Barrier.model_validate(asked)
-                barriers.append(barrier.model_copy(update={"path": (*barrier.path, fetch.partition)}))
-                continue
-            node, at = (asked["site_id"], asked["node"]), version(generation, record.offset)
-            before = requests.get(node, Request(at, at))
-            requests[node] = Request(max(at, before.version), min(at, before.oldest))
+    for touch, asked_at in touches:
+        node = (touch.site_id, touch.node)
+        before = requests.get(node, Request(asked_at, asked_at))
+        requests[node] = Request(max(asked_at, before.version), min(asked_at, before.oldest))
     return requests, barriers
+
+
+_READER: Final = Reader(PersonTouch)
 
 
 def _persons(nodes: Iterable[Node]) -> Iterable[Outgoing]:

@@ -1,6 +1,7 @@
 """Writes to Kafka for the agents: whole batches, every record acknowledged by all replicas before it returns."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
@@ -9,8 +10,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+log = logging.getLogger(__name__)
+
 Outage = KafkaError
 _BATCH_BYTES: Final = 512 * 1024
+_LARGEST_RECORD: Final = 1000 * 1000
 
 
 class Outgoing(NamedTuple):
@@ -45,6 +49,9 @@ class Log:
     async def send(self, records: Iterable[Outgoing]) -> None:
         grouped: defaultdict[tuple[str, int], list[Outgoing]] = defaultdict(list)
         for record in records:
+            if len(record.value) > _LARGEST_RECORD:  # would be refused for ever, and hold up all that follows
+                log.error("Not sent to %s: a record of %d bytes", record.topic, len(record.value))
+                continue
             grouped[record.topic, self._partition(record)].append(record)
         if not grouped:
             return

@@ -6,14 +6,11 @@ that after they have written, so the last one sees it.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Final
 
-import orjson
-
-from schemas.touches import Barrier
+from schemas.touches import Barrier, BucketTouch
+from stream_processors.asked import Reader
 from stream_processors.fetches import Fetch
-from stream_processors.log import version
 from stream_processors.race.rules import LEAD_NAMES
 from stream_processors.store import Bucket, Store
 
@@ -40,20 +37,12 @@ class RollUpAgent:
 
 def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[Bucket], list[Barrier]]:
     """Each bucket once: site, minute as epoch seconds, version of the latest request for it."""
-    latest: dict[tuple[str, str], int] = {}
-    barriers: list[Barrier] = []
-    for fetch in fetches:
-        for record in fetch.records:
-            asked = orjson.loads(record.value or b"{}")
-            if "barrier_id" in asked:
-                barrier = Barrier.model_validate(asked)
-                barriers.append(barrier.model_copy(update={"path": (*barrier.path, fetch.partition)}))
-                continue
-            bucket = (asked["site_id"], asked["minute"])
-            latest[bucket] = max(version(generation, record.offset), latest.get(bucket, 0))
-    buckets = [(site_id, _epoch(minute), at) for (site_id, minute), at in latest.items()]
-    return sorted(buckets), barriers
+    touches, barriers = _READER.read(fetches, generation)
+    latest: dict[tuple[str, int], int] = {}
+    for touch, asked_at in touches:
+        bucket = (touch.site_id, int(touch.minute.timestamp()) // 60 * 60)
+        latest[bucket] = max(asked_at, latest.get(bucket, 0))
+    return sorted((site_id, minute, asked_at) for (site_id, minute), asked_at in latest.items()), barriers
 
 
-def _epoch(minute: str) -> int:
-    return int(datetime.fromisoformat(minute).timestamp())
+_READER: Final = Reader(BucketTouch)

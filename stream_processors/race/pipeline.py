@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from schemas.events import Event
 from schemas.rejection import Rejection, RejectReason
-from schemas.touches import order_node, user_node, visitor_node
+from schemas.touches import BARRIER_EVENT, BARRIER_SITE, order_node, user_node, visitor_node
 from stream_processors.race.bots import bot_reasons
 from stream_processors.race.channel import Channel, classify_channel
 from stream_processors.race.clock import corrected_time, refuse_time
@@ -44,6 +44,18 @@ class Classified:
     currency: str = ""
     candidates: tuple[str, ...] = field(default=())
     rule: Rule = _NO_RULE
+
+    @property
+    def time_may_move(self) -> bool:
+        """Whether another copy of the event may say another time: corrected, or simply the time of its arrival.
+
+        An id that was minted with the arrival is of an event that cannot be sent again.
+        """
+        event = self.event
+        arrival = event.occurred_at == event.received_at and not event.context.imported
+        return self.clock_corrected or (
+            arrival and event.event_id.int >> 80 != int(event.received_at.timestamp() * 1000)
+        )
 
     @property
     def node(self) -> str:
@@ -96,6 +108,13 @@ def _has_nul(value: JsonValue) -> bool:
     if isinstance(value, dict):
         return any("\0" in key or _has_nul(item) for key, item in value.items())
     return isinstance(value, list) and any(_has_nul(item) for item in value)
+
+
+def refuse_reserved(draft: Classified) -> Rejection | None:
+    """Barriers come from `raceline` itself, never from a file."""
+    if draft.event.name == BARRIER_EVENT and (draft.event.site_id != BARRIER_SITE or draft.event.context.imported):
+        return Rejection(reason=RejectReason.INVALID_EVENT, detail=f"name: {BARRIER_EVENT} is reserved")
+    return None
 
 
 def correct_clock(draft: Classified) -> None:
@@ -153,4 +172,13 @@ def put_stage(draft: Classified) -> None:
     draft.rule = decide(draft.candidates, PROVISIONAL)
 
 
-STEPS: Final = (correct_clock, refuse_wrong_time, put_channel, put_device, put_bots, put_order, put_stage)
+STEPS: Final = (
+    refuse_reserved,
+    correct_clock,
+    refuse_wrong_time,
+    put_channel,
+    put_device,
+    put_bots,
+    put_order,
+    put_stage,
+)

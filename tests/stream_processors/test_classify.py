@@ -83,7 +83,8 @@ def test_whatever_is_refused_becomes_a_dead_letter(payload: bytes) -> None:
 
 
 def test_a_barrier_goes_to_every_partition_after_everything_else() -> None:
-    barrier = happened(BARRIER_SITE, BARRIER_EVENT, 0, visitor="b")
+    live = {"context": Context(), "occurred_at": RECEIVED}
+    barrier = happened(BARRIER_SITE, BARRIER_EVENT, 0, visitor="b").model_copy(update=live)
     records = list(outgoing(sort_out([fetch(event_json(barrier), event_json(order("s", "o", 0, visitor="v")))], NOW)))
     assert [record.partition for record in records[-PARTITIONS:]] == list(range(PARTITIONS))
     assert all(record.partition is None for record in records[:-PARTITIONS])
@@ -189,3 +190,34 @@ def test_copies_that_come_one_by_one_are_one_event_at_its_first_time(case: str, 
         "select occurred_at from events final where site_id = {site:String}", parameters={"site": site}
     ).result_rows
     assert [moment.replace(tzinfo=UTC) for (moment,) in found] == [START + timedelta(minutes=LATE[case][0])]
+
+
+def test_a_barrier_from_a_file_or_of_another_site_is_refused() -> None:
+    from_a_file = happened(BARRIER_SITE, BARRIER_EVENT, 0, visitor="b")
+    of_another_site = happened("s", BARRIER_EVENT, 0, visitor="b").model_copy(update={"context": Context()})
+    batch = sort_out([fetch(event_json(from_a_file), event_json(of_another_site))], NOW)
+    assert [letter.detail for letter in batch.letters] == [f"name: {BARRIER_EVENT} is reserved"] * 2
+    assert batch.barriers == []
+
+
+def test_an_event_that_is_sent_again_without_a_time_keeps_that_of_its_first_arrival(
+    store: Store, client: Client
+) -> None:
+    site = new_site("timeless")
+    agent = ClassifyAgent(store, SteppedLog(SimulatedLog(), at_once, Random(0)))
+    event = happened(site, "page_view", 0, visitor="v").model_copy(update={"context": Context()})
+    for minutes in (0, 2, 5):
+        arrived = RECEIVED + timedelta(minutes=minutes)
+        copy = event.model_copy(update={"occurred_at": arrived, "received_at": arrived})
+        asyncio.run(agent([fetch(event_json(copy))]))
+    found = client.query(
+        "select occurred_at from events final where site_id = {site:String}", parameters={"site": site}
+    ).result_rows
+    assert [moment.replace(tzinfo=UTC) for (moment,) in found] == [RECEIVED]
+
+
+@pytest.mark.parametrize("payload", [b"\x01" * 300_000, b"\xff" * 2_000_000, b'"' * 900_000])
+def test_a_dead_letter_fits_into_a_kafka_record(payload: bytes) -> None:
+    (letter,) = sort_out([fetch(payload)], NOW).letters
+    assert len(letter.model_dump_json()) < 1_000_000
+    assert letter.payload
