@@ -17,7 +17,7 @@ from raceline.console import DataDir, clear_errors, err, out, plain, printable
 from raceline.database import Database
 from raceline.kpis import EARLIEST, LATEST, kpi_report
 from raceline.report import kpi_table
-from raceline.settings import command_settings
+from raceline.settings import CommandSettings, command_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(dead_letters_cli.app, name="dead-letters")
@@ -49,7 +49,7 @@ def up(
             f"The embedded stack is not installed ({missing.name}): pip install 'raceline[embedded]'.", markup=False
         )
         raise typer.Exit(2) from None
-    folder = command_settings(data_dir).data_dir
+    folder = data_dir or CommandSettings().data_dir  # whatever an earlier stack left there
     running = Running(workers, demo=demo, seconds=seconds)
     raise typer.Exit(run_stack(folder, Ports(port, clickhouse_port, kafka_port), running, say=_say))
 
@@ -134,7 +134,9 @@ def doctor(data_dir: DataDir = None) -> None:
     from raceline.doctor import diagnose
 
     healthy = True
-    for finding in diagnose(command_settings(data_dir)):
+    with clear_errors():
+        settings = command_settings(data_dir)
+    for finding in diagnose(settings):
         healthy &= finding.good
         mark = plain("ok  ", "green") if finding.good else plain("FAIL", "red")
         out.print(mark, plain(f"{finding.part:12} {finding.sentence}"))

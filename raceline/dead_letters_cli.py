@@ -61,8 +61,8 @@ def retry(
     if not id and not reason:
         err.print("Name an id, or a --reason to retry all of.")
         raise typer.Exit(2)
-    settings = command_settings(data_dir)
     with clear_errors():
+        settings = command_settings(data_dir)
         database = Database.connect(settings)
         found = dead_letters.letters(database, reason=reason or "", id_prefix=id, limit=limit)
         database.close()

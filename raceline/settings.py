@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from producers.settings import SettingsError
 from raceline.stack import Stack
 
 
@@ -25,10 +26,11 @@ def command_settings(data_dir: Path | None) -> CommandSettings:
     """A data folder that is named on the command line rules, then `RACELINE_*` addresses, then the folder they name.
 
     In a folder without `stack.json` the addresses of the environment, or the defaults, are taken.
+    Raises SettingsError when that file cannot be read.
     """
     given = CommandSettings()
     folder = data_dir or given.data_dir
-    stack = Stack.read(folder)
+    stack = _stack(folder)
     if stack is None:
         return given.model_copy(update={"data_dir": folder})
     named: set[str] = set() if data_dir else given.model_fields_set
@@ -40,3 +42,11 @@ def command_settings(data_dir: Path | None) -> CommandSettings:
     return given.model_copy(
         update={"data_dir": folder, **{name: value for name, value in found.items() if name not in named}}
     )
+
+
+def _stack(folder: Path) -> Stack | None:
+    try:
+        return Stack.read(folder)
+    except (ValueError, TypeError):
+        broken = folder / "stack.json"
+        raise SettingsError(f"{broken} cannot be read: delete it or start the stack again") from None

@@ -60,3 +60,12 @@ def test_hostile_finding_of_the_doctor_is_shown(
     assert result.exit_code == 1
     assert f"FAIL Kafka        {text}" in printed()
     assert "\x1b" not in printed()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"kafka": 1, "unknown": 2}', "null"])
+@pytest.mark.parametrize("command", [["kpis"], ["doctor"], ["dead-letters", "list"], ["dead-letters", "retry", "a"]])
+def test_broken_stack_file_is_a_sentence(command: list[str], content: str, tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text(content)
+    result = CliRunner().invoke(cli.app, [*command, "--data-dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "stack.json cannot be read: delete it or start the stack again" in " ".join(result.output.split())
