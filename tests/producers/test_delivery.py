@@ -16,7 +16,8 @@ from kafka import KafkaConsumer
 from producers.delivery import Delivery
 from producers.publisher import Publisher, PublisherOptions
 from producers.spool import Spool, SpoolOptions, read_events, segments
-from raceline.embedded.broker import Broker, create_topics
+from raceline.embedded.broker import Broker
+from raceline.topics import create_topics
 from schemas.events import Event, Source
 from schemas.topics import EVENTS
 

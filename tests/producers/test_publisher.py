@@ -17,7 +17,8 @@ from producers.publisher import (
     PublisherOptions,
     PublishFailed,
 )
-from raceline.embedded.broker import Broker, create_topics
+from raceline.embedded.broker import Broker
+from raceline.topics import create_topics
 
 TOPIC = "race.events"
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from raceline.embedded.broker import Broker, create_topics
+from raceline.embedded.broker import Broker
 from raceline.embedded.child import Child
+from raceline.topics import create_topics
 from stream_processors.watchdog import EXIT_CODE
 
 pytestmark = pytest.mark.e2e

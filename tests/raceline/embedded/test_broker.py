@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from raceline.embedded.broker import Broker, create_topics, resident_bytes, topic_names
+from raceline.embedded.broker import Broker, resident_bytes
+from raceline.topics import create_topics, topic_names
 
 
 def test_topics_are_created_once(tansu: Broker) -> None:

@@ -1,0 +1,63 @@
+"""Creates what the pipeline needs of a Kafka: the embedded one at each start, your own by `raceline migrate`."""
+
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+_ADMIN_TIMEOUT_MS = 10_000
+_CLUSTERS_OWN = -1  # replication: what the cluster is configured for
+
+
+def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
+    """Creates the topics that do not exist yet; blocks until done. Raises ConnectionError on an outage."""
+    with _admin(bootstrap) as admin:
+        existing = set(admin.list_topics())
+        for name in topics:
+            if name not in existing:
+                _create(admin, name, partitions)
+
+
+def missing_topics(bootstrap: str, topics: Sequence[str]) -> list[str]:
+    """Those that do not exist yet. Raises ConnectionError on an outage."""
+    existing = set(topic_names(bootstrap))
+    return [name for name in topics if name not in existing]
+
+
+def topic_names(bootstrap: str) -> list[str]:
+    """The topics that exist. Raises ConnectionError on an outage."""
+    with _admin(bootstrap) as admin:
+        return sorted(admin.list_topics())
+
+
+@contextmanager
+def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    addresses = bootstrap.split(",")
+    # A client whose first connection fails leaks its sockets (kafka-python 3.0.12).
+    if not any(_listens(address) for address in addresses):
+        raise ConnectionError(f"Kafka at {bootstrap} does not answer: nobody listens there")
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=addresses, bootstrap_timeout_ms=_ADMIN_TIMEOUT_MS)
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except KafkaError as problem:
+        raise ConnectionError(f"Kafka at {bootstrap} does not answer: {problem}") from problem
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _create(admin: KafkaAdminClient, name: str, partitions: int) -> None:
+    with suppress(TopicAlreadyExistsError):  # somebody else was quicker
+        options = {"num_partitions": partitions, "replication_factor": _CLUSTERS_OWN}
+        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS)
