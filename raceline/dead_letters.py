@@ -12,6 +12,7 @@ from rich.table import Table
 
 from producers.outgoing import OutgoingRecord
 from producers.publisher import Publisher, PublisherOptions
+from producers.website.intake import Visit, checked
 from raceline.console import plain
 from raceline.database import Database
 from raceline.settings import CommandSettings
@@ -37,8 +38,22 @@ def letters(database: Database, *, reason: str = "", id_prefix: str = "", limit:
     return [Letter(**row) for row in found]
 
 
+def obstacle(letter: Letter) -> str | None:
+    """Why a letter cannot be retried; None when it can. What a client may not send, no retry lets in."""
+    event = _parsed(letter)
+    if letter.refused_by == "send" or not event.get("site_id") or not event.get("event_id"):
+        return "mend the row and send the file again"
+    if letter.refused_by == "collector":
+        refusal = checked(event, Visit(letter.site_id, letter.refused_at))
+        return refusal.detail if refusal else None
+    return None
+
+
 def retry(settings: CommandSettings, chosen: Sequence[Letter]) -> int:
-    """Sends the payloads to `race.events` again; they are judged as if they came now. Blocks until Kafka has them."""
+    """Sends the payloads to `race.events` again, where they are judged again. Blocks until Kafka has them.
+
+    They keep the time at which they were received: it decides whether they are too old and corrects clocks.
+    """
     publisher = Publisher(PublisherOptions(settings.kafka))
     publisher.start()
     try:
@@ -50,12 +65,18 @@ def retry(settings: CommandSettings, chosen: Sequence[Letter]) -> int:
 
 
 def _key(letter: Letter) -> bytes | None:
-    try:
-        event: Any = json.loads(letter.payload)
-    except json.JSONDecodeError:
-        return None
-    key = (event.get("user_id") or event.get("visitor_id")) if isinstance(event, dict) else None
+    event = _parsed(letter)
+    key = event.get("user_id") or event.get("visitor_id")
     return str(key).encode() if key else None
+
+
+def _parsed(letter: Letter) -> dict[str, Any]:
+    """Empty for what is not a JSON object."""
+    try:
+        event = json.loads(letter.payload)
+    except (json.JSONDecodeError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}
 
 
 def table(found: Sequence[Letter]) -> Table:

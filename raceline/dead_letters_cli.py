@@ -57,7 +57,7 @@ def retry(
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 10_000,
     data_dir: DataDir = None,
 ) -> None:
-    """Sends refused events again; they are judged as if they came now."""
+    """Sends refused events again; they are judged again, with the time at which they were received."""
     if not id and not reason:
         err.print("Name an id, or a --reason to retry all of.")
         raise typer.Exit(2)
@@ -66,5 +66,11 @@ def retry(
         database = Database.connect(settings)
         found = dead_letters.letters(database, reason=reason or "", id_prefix=id, limit=limit)
         database.close()
-        count = dead_letters.retry(settings, found)
+        obstacles = [(letter, dead_letters.obstacle(letter)) for letter in found]
+        count = dead_letters.retry(settings, [letter for letter, why in obstacles if why is None])
+    for letter, why in obstacles:
+        if why is not None:
+            short = str(letter.dead_letter_id)[:8]
+            err.print(plain(f"{short} cannot be retried: {why}"), soft_wrap=True)
     out.print(f"{count} sent again. What is refused again stays in the list.")
+    raise typer.Exit(1 if found and not count else 0)

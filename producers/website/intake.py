@@ -1,7 +1,7 @@
 """One JSON object from a client → an event, or the reason why not. Pure: no HTTP, no Kafka, no clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -41,9 +41,8 @@ class Intake:
     def judge(self, raw: object, visit: Visit) -> Event | Rejection:
         if not isinstance(raw, dict):
             return _invalid(f"an event is a JSON object, this is {_json_type(raw)}")
-        for check in CHECKS:
-            if (refusal := check(raw, visit)) is not None:
-                return refusal
+        if (refusal := checked(raw, visit)) is not None:
+            return refusal
         times = _times(raw)
         if isinstance(times, Rejection):
             return times
@@ -53,18 +52,30 @@ class Intake:
             return _first_problem(error)
 
     def dead_letter(self, raw: Json, visit: Visit, refusal: Rejection) -> DeadLetter:
-        """What is kept of a refused object: as it came, except for what identifies a person directly."""
-        payload = scrubbed(_text(raw), self.secret)
+        """What is kept of a refused object: an event as far as it goes, so that a retry judges it as one.
+
+        The same object has the same letter whenever it comes, so a missing event_id becomes the letter's id.
+        """
+        letter_id = dead_letter_id(scrubbed(_text(raw), self.secret).encode(), refusal.reason)
+        kept = self._kept({**raw, "event_id": letter_id} if raw.get("event_id") is None else raw, visit)
         return DeadLetter(
-            dead_letter_id=dead_letter_id(payload.encode(), refusal.reason),
+            dead_letter_id=letter_id,
             reason=refusal.reason,
             detail=refusal.detail,
             refused_by="collector",
             refused_at=visit.received_at,
             site_id=visit.site_id,
-            event_id=_as_uuid(raw.get("event_id")),
-            payload=payload,
+            event_id=_as_uuid(str(kept["event_id"])),
+            payload=scrubbed(_text(kept), self.secret),
         )
+
+    def _kept(self, raw: Json, visit: Visit) -> Json:
+        """Takes nothing that describes the visitor from the request. A foreign site stays, and forbids a retry."""
+        kept = self._fields(raw, replace(visit, ip=None, user_agent=None, language=None))
+        if raw.get("site_id") is not None:
+            kept["site_id"] = raw["site_id"]
+        moments = {name: _moment(raw[name]) for name in _TIME_FIELDS if name in raw}
+        return kept | {name: moment for name, moment in moments.items() if moment is not None}
 
     def _fields(self, raw: Json, visit: Visit) -> Json:
         fields = {name: value for name, value in raw.items() if value is not None}
@@ -147,6 +158,14 @@ CHECKS: Final[tuple[Check, ...]] = (
     _other_source,
     _imported,
 )
+
+
+def checked(raw: Json, visit: Visit) -> Rejection | None:
+    """What a client may not send, though it may be an event; also asked before a dead letter is sent again."""
+    for check in CHECKS:
+        if (refusal := check(raw, visit)) is not None:
+            return refusal
+    return None
 
 
 def _times(raw: Json) -> Json | Rejection:
