@@ -97,7 +97,7 @@ class _Reading(NamedTuple):
 
     def _refused(self, line: Line, detail: str) -> Item:
         rejection = Rejection(reason=RejectReason.INVALID_EVENT, detail=detail)
-        return refused(line.number, rejection, line.content, self.options.secret)
+        return refused(line.number, rejection, line.content, self.options)
 
 
 def parsed(line: str) -> Request | None:

@@ -34,7 +34,7 @@ def _item(line: Line, ids: RowIds, options: ReadOptions) -> Item:
             return Event.model_validate(_completed(found, ids, options))
         except ValidationError as error:
             found = Rejection(reason=RejectReason.INVALID_EVENT, detail=_in_words(error))
-    return refused(line.number, found, line.content, options.secret)
+    return refused(line.number, found, line.content, options)
 
 
 def _parsed(line: Line) -> dict[str, Any] | Rejection:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, NamedTuple, Self
 from uuid import UUID
 
@@ -34,7 +35,7 @@ def read_table(stream: BinaryIO, options: ReadOptions) -> Iterator[Item]:
     rows = _rows(stream, mapping)
     columns = mapping.columns or _header(rows, mapping)
     with RowIds(site, mapping.name) as ids:
-        table = _Table(options, mapping, site, columns, ids)
+        table = _Table(replace(options, site=site), mapping, site, columns, ids)
         yield from (table.item(row) for row in rows)
 
 
@@ -158,4 +159,4 @@ class _Table(NamedTuple):
     def _refused(self, row: Row, detail: str) -> Item:
         rejection = Rejection(reason=RejectReason.INVALID_EVENT, detail=detail)
         payload = (" " if self.mapping.whitespace else self.mapping.delimiter).join(row.cells).encode()
-        return refused(row.line, rejection, payload, self.options.secret)
+        return refused(row.line, rejection, payload, self.options)

@@ -95,6 +95,16 @@ def test_dead_letter_of_a_refusal_holds_no_email() -> None:
     assert letter.detail.startswith("line 1: name")
 
 
+def test_dead_letter_of_a_refusal_names_its_site_and_event() -> None:
+    (refusal,) = read(row(name="X", site_id="a-shop", event_id="e-1"))
+    assert isinstance(refusal, FileRefusal)
+    letter = refusal.dead_letter(NOW)
+    assert (letter.site_id, letter.event_id) == ("a-shop", "e-1")
+    (refusal,) = read(b"{", site="another-shop")
+    assert isinstance(refusal, FileRefusal)
+    assert refusal.dead_letter(NOW).site_id == "another-shop"
+
+
 def test_blank_lines_and_a_byte_order_mark_are_no_refusals() -> None:
     kinds = [type(item) for item in read(b"\xef\xbb\xbf" + row(), b"", b"  ", row() + b"\r")]
     assert kinds == [Event, Skipped, Skipped, Event]
