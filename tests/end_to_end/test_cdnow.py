@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from running_stack import RunningStack
+from running_stack import RunningStack, until
 
 from raceline.kpis import Report
 
@@ -66,9 +66,13 @@ def test_totals_are_the_same_with_a_worker_killed_half_way(stack: RunningStack, 
     halves = [tmp_path / "first.txt", tmp_path / "second.txt"]
     halves[0].write_text("".join(lines[:3500]))
     halves[1].write_text("".join(lines[3500:]))
+    sent = 0
     for half, process in zip(halves, stack.supervisor.workers, strict=True):
-        stack.send(half, site="cdnow_killed", format="csv", mapping="cdnow")
+        before = stack.stored("cdnow_killed")
+        sent += stack.send(half, site="cdnow_killed", format="csv", mapping="cdnow").accepted
+        until(lambda before=before: stack.stored("cdnow_killed") > before)  # type: ignore[misc]
         process.child.kill()
+        assert stack.kpis("cdnow_killed")["convert"]["orders"] != sent, "it was killed in the middle of its work"
         stack.watching(lambda: time.sleep(2))
     stack.watching(stack.settle)
     assert_known_totals(stack.kpis("cdnow_killed"))

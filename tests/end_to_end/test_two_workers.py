@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from running_stack import RunningStack
+from running_stack import RunningStack, until
 
 pytestmark = pytest.mark.e2e
 
@@ -60,8 +60,9 @@ def test_a_stopped_worker_that_wakes_up_later_spoils_nothing(stack: RunningStack
     assert worker is not None
     first, *others = write_files(tmp_path, "stopped")
     stack.send(first, site="stopped")
-    time.sleep(0.7)  # in the middle of its work, most likely; wherever it is, the KPIs must be right
+    until(lambda: stack.stored("stopped") > 0)  # now there is something to derive and to roll up
     os.kill(worker, signal.SIGSTOP)
+    assert stack.kpis("stopped")["convert"]["orders"] != 3 * PERSONS // 4, "it was stopped in the middle of its work"
     try:
         stack.send(*others, site="stopped")
         time.sleep(9)

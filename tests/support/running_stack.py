@@ -2,6 +2,7 @@
 
 import socket
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -51,6 +52,15 @@ class RunningStack:
             return database.rows("database.kpis", {"site": site, **everything})[0]
         finally:
             database.close()
+
+    def stored(self, site: str) -> int:
+        """Events that are stored, whether or not the KPIs have them."""
+        with urllib.request.urlopen(
+            f"{self.settings.clickhouse_url}/?database=raceline&param_site={site}",
+            data=b"select count() from events final where site_id = {site:String}",
+            timeout=20,
+        ) as answer:
+            return int(answer.read())
 
     def watching(self, work: Callable[[], Result]) -> Result:
         """Does the work in another thread and restarts meanwhile, in this one, what ends.
