@@ -1,6 +1,6 @@
 """What producers have accepted and may not be stored yet: the spool's segments, asked about, sent again, deleted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -25,14 +25,55 @@ def complete_segments(folder: Path) -> list[Segment]:
     return [segment for segment in segments(folder) if not segment.is_open or is_abandoned(segment)]
 
 
+class StoredSegments:
+    """Finds the segments whose events were all stored or refused, and reads none again before it can have changed.
+
+    Remembers one event of each segment that was not stored yet.
+    """
+
+    def __init__(self) -> None:
+        self._missing: dict[Path, str | None] = {}  # None: all of it is stored, which stays so
+
+    def among(self, found: Sequence[Segment], database: Database) -> list[Segment]:
+        paths = {segment.path for segment in found}
+        self._missing = {path: event_id for path, event_id in self._missing.items() if path in paths}
+        return [segment for segment in found if self._is_stored(segment, database)]
+
+    def _is_stored(self, segment: Segment, database: Database) -> bool:
+        missing = self._missing.get(segment.path, "")
+        if missing and not all_known(database, [missing]):
+            return False
+        if missing is not None:
+            self._missing[segment.path] = missing = _missing_id(database, [*event_ids([segment])][::-1])
+        return missing is None
+
+
 def all_known(database: Database, ids: Iterable[str]) -> bool:
     """Whether every event was stored or refused."""
-    remaining = iter(set(ids))
+    return all(_are_known(database, chunk) for chunk in _chunks(set(ids)))
+
+
+def _missing_id(database: Database, ids: Sequence[str]) -> str | None:
+    """One that is neither stored nor refused, of the first ones; None when there is none."""
+    for chunk in _chunks(dict.fromkeys(ids)):
+        if _are_known(database, chunk):
+            continue
+        while len(chunk) > 1:
+            half = chunk[: len(chunk) // 2]
+            chunk = chunk[len(half) :] if _are_known(database, half) else half
+        return chunk[0]
+    return None
+
+
+def _are_known(database: Database, ids: Sequence[str]) -> bool:
+    found = database.rows("database.known_ids", {"ids": ids, "texts": ids})
+    return bool(found[0]["known"] >= len(ids))
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(ids)
     while chunk := list(islice(remaining, _IDS_AT_ONCE)):
-        found = database.rows("database.known_ids", {"ids": chunk, "texts": chunk})
-        if found[0]["known"] < len(chunk):
-            return False
-    return True
+        yield chunk
 
 
 def event_ids(found: Iterable[Segment]) -> Iterator[str]:

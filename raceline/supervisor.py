@@ -7,17 +7,17 @@ that a lost request was about can be missing: its events are sent, classified an
 """
 
 import logging
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from enum import IntEnum
 from typing import Final
 
+from producers.outgoing import OutgoingRecord, PublishFailed
 from producers.publisher import Publisher, PublisherOptions
 from producers.spool import segments
 from raceline.barrier import pass_barriers
@@ -26,33 +26,28 @@ from raceline.embedded.broker import Broker
 from raceline.embedded.child import Child, ChildFailedError
 from raceline.embedded.clickhouse import ClickHouse
 from raceline.migrate import migrate
+from raceline.plan import Plan
 from raceline.settings import CommandSettings
-from raceline.spooled import all_known, complete_segments, event_ids, records, spool_folder
+from raceline.spooled import StoredSegments, complete_segments, records, spool_folder
 from raceline.stack import Stack
 from raceline.topics import create_topics
 from schemas.topics import PARTITIONS, TOPICS
 
 log = logging.getLogger(__name__)
 
-# The embedded broker lets a member join only after half of its session.
-SESSION_SECONDS: Final = 6.0
 _BARRIER_SECONDS: Final = 60.0
 _TIDY_SECONDS: Final = 2.0
 _RESTART_SECONDS: Final = 1.0
+_TRY_AGAIN_SECONDS: Final = 10.0
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to run and where. Ports are on 127.0.0.1."""
+class Phase(IntEnum):
+    """How far the current generation of the broker has come."""
 
-    data_dir: Path
-    port: int = 8080
-    host: str = "127.0.0.1"
-    clickhouse_port: int = 8123
-    kafka_port: int = 9092
-    workers: int = 1
-    broker_limit_bytes: int = 512 * 1024 * 1024
-    extra: tuple[tuple[str, ...], ...] = ()  # modules to run besides, as `python -m` arguments
+    DOWN = 0
+    OPEN = 1  # it answers, the workers read
+    WHOLE = 2  # it was sent what the spool held
+    READY = 3  # a barrier has passed since
 
 
 @dataclass
@@ -69,13 +64,17 @@ class Supervisor:
     plan: Plan
     clock: Callable[[], float] = time.monotonic
     generation: int = field(default=0, init=False)
+    phase: Phase = field(default=Phase.DOWN, init=False)
 
     def __post_init__(self) -> None:
         folder = self.plan.data_dir
         self.logs = folder / "logs"
         self.broker = Broker(self.plan.kafka_port, self.logs / "broker.log")
         self.clickhouse = ClickHouse(
-            folder / "clickhouse", self.plan.clickhouse_port, self._environment(), self.logs / "clickhouse.log"
+            folder / "clickhouse",
+            self.plan.clickhouse_port,
+            self.plan.environment(self.generation),
+            self.logs / "clickhouse.log",
         )
         self.settings = CommandSettings(
             data_dir=folder,
@@ -87,12 +86,18 @@ class Supervisor:
         self.others = [Process(("-m", "raceline.web"), Child("web"))] + [
             Process(("-m", *module), Child(module[0].rpartition(".")[2])) for module in self.plan.extra
         ]
-        self._rolling = threading.Lock()
+        self._rolling = threading.Lock()  # held for all of a roll; generation and phase change under it
+        self._try_again_at = 0.0
+        self._stored = StoredSegments()
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy_until_stopped, name="tidy", daemon=True)
 
     def start(self) -> None:
-        """Blocks until every part answers. Raises ChildFailedError, with the end of its log, when one does not."""
+        """Blocks until every part answers, or would not in time: then `tidy` finds out when it does.
+
+        Raises ChildFailedError, with the end of its log, when a part ends or stays silent; PublishFailed and OSError
+        when the broker is not reached; InterruptedError after `request_stop`.
+        """
         self.plan.data_dir.mkdir(parents=True, exist_ok=True)
         self.clickhouse.start()
         for _ in migrate(self.settings):
@@ -100,7 +105,8 @@ class Supervisor:
         self._start_generation()
         for process in self.others:
             self._start(process)
-        self._announce(ready=self._everything_passes())
+        if self._everything_passes():
+            self._enter(Phase.READY)
         self._tidying.start()
 
     def watch(self) -> None:
@@ -109,20 +115,40 @@ class Supervisor:
             self.check()
 
     def check(self) -> None:
-        if not self.clickhouse.alive:
-            log.warning("ClickHouse ended; starting it again.")
-            self.clickhouse.start()
-        if not self.broker.alive or self.broker.memory_bytes() > self.plan.broker_limit_bytes:
-            self.roll()
-        for process in [*self.workers, *self.others]:
+        """Never raises because a part cannot be started now: it is tried again later."""
+        if self.clock() >= self._try_again_at:
+            try:
+                self._check_services()
+            except (ChildFailedError, PublishFailed, OSError) as problem:
+                self._try_again_at = self.clock() + _TRY_AGAIN_SECONDS
+                if self._stopping.is_set():
+                    return
+                log.warning("%s; trying again in %d s.", str(problem).partition("\n")[0], _TRY_AGAIN_SECONDS)
+        workers = self.workers if self.phase >= Phase.OPEN else []  # before, they would have the last generation
+        for process in [*workers, *self.others]:
             if not process.child.alive and self.clock() - process.started_at > _RESTART_SECONDS:
                 log.warning("%s ended with code %s; starting it again.", process.child.name, process.child.returncode)
                 self._start(process)
 
+    def _check_services(self) -> None:
+        if not self.clickhouse.alive:
+            log.warning("ClickHouse ended; starting it again.")
+            self.clickhouse.start()
+        if not self.broker.alive or self.phase is Phase.DOWN or self._broker_is_full():
+            self.roll()
+        elif self.phase is Phase.OPEN:
+            with self._rolling:
+                self._send_spool_again()
+
+    def _broker_is_full(self) -> bool:
+        # Not before something was done with what it holds: a spool that is larger than the limit would roll for ever.
+        return self.phase is Phase.READY and self.broker.memory_bytes() > self.plan.broker_limit_bytes
+
     def roll(self) -> None:
-        """Replaces the broker by a fresh, empty one and sends again what the spool still holds."""
+        """Replaces the broker by a fresh, empty one and sends again what the spool still holds. Raises like `start`."""
         with self._rolling:
             log.info("Replacing the broker of generation %d (%d MB).", self.generation, self._broker_megabytes())
+            self._enter(Phase.DOWN)
             _stop_all(self.workers)
             self.broker.stop()
             self._start_generation()
@@ -143,30 +169,41 @@ class Supervisor:
             (self.plan.data_dir / "stack.json").unlink()
 
     def _start_generation(self) -> None:
-        self.generation = self._next_generation()
         self.broker.start()
         create_topics(self.broker.bootstrap, [topic.name for topic in TOPICS], PARTITIONS)
-        self._announce(ready=False)
+        self.generation = self._next_generation()
+        self._enter(Phase.OPEN)
         for process in self.workers:
             self._start(process)
         self._send_spool_again()
 
     def _send_spool_again(self) -> None:
         folder = spool_folder(self.plan.data_dir)
-        if not folder.exists():
-            return
-        publisher = self._publisher()
-        try:
-            count = publisher.publish_all(records(segments(folder)))
-        finally:
-            publisher.close()
-        log.info("Sent %d events of the spool to the new broker.", count)
+        if folder.exists():
+            publisher = self._publisher()
+            try:
+                count = publisher.publish_all(self._until_stopping(records(segments(folder))))
+            finally:
+                publisher.close(timeout=1.0)
+            log.info("Sent %d events of the spool to the new broker.", count)
+        self._enter(Phase.WHOLE)
+
+    def _until_stopping(self, records: Iterable[OutgoingRecord]) -> Iterator[OutgoingRecord]:
+        for record in records:
+            self._check_running()
+            yield record
 
     def _next_generation(self) -> int:
         path = self.plan.data_dir / "generation"
         number = int(path.read_text()) + 1 if path.exists() else 0
-        path.write_text(f"{number}\n")
+        draft = path.with_suffix(".new")  # a full disk must not leave an empty file
+        draft.write_text(f"{number}\n")
+        draft.replace(path)
         return number
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._announce(ready=phase is Phase.READY)
 
     def _announce(self, *, ready: bool) -> None:
         settings = self.settings
@@ -195,7 +232,9 @@ class Supervisor:
     def _start(self, process: Process) -> None:
         process.started_at = self.clock()
         name = process.child.name
-        process.child.start([sys.executable, *process.argv], self._environment(), self.logs / f"{name}.log")
+        process.child.start(
+            [sys.executable, *process.argv], self.plan.environment(self.generation), self.logs / f"{name}.log"
+        )
 
     def _publisher(self) -> Publisher:
         publisher = Publisher(PublisherOptions(self.broker.bootstrap))
@@ -205,45 +244,47 @@ class Supervisor:
     def _broker_megabytes(self) -> int:
         return self.broker.memory_bytes() // 1_000_000
 
-    def _environment(self) -> dict[str, str]:
-        plan = self.plan
-        return {
-            **os.environ,
-            "RACELINE_DATA_DIR": str(plan.data_dir),
-            "RACELINE_KAFKA": f"127.0.0.1:{plan.kafka_port}",
-            "RACELINE_CLICKHOUSE_URL": f"http://127.0.0.1:{plan.clickhouse_port}",
-            "RACELINE_COLLECTOR_URL": f"http://{plan.host}:{plan.port}",
-            "RACELINE_HOST": plan.host,
-            "RACELINE_PORT": str(plan.port),
-            "RACELINE_SPOOL": "always",
-            "RACELINE_BROKER_GENERATION": str(self.generation),
-            "RACELINE_SESSION_TIMEOUT": str(SESSION_SECONDS),
-        }
-
     def _tidy_until_stopped(self) -> None:
-        publisher, database = self._publisher(), Database.connect(self.settings)
         while not self._stopping.wait(_TIDY_SECONDS):
             try:
-                self.tidy(publisher, database)
+                self._tidy_while_connected()
             except Exception as problem:
                 if not self._stopping.is_set():
                     log.warning("Cannot tidy the spool now: %s", problem)
-        publisher.close(timeout=1.0)
-        database.close()
+
+    def _tidy_while_connected(self) -> None:
+        with ExitStack() as opened:
+            database = Database.connect(self.settings)
+            opened.callback(database.close)
+            publisher = self._publisher()
+            opened.callback(publisher.close, timeout=1.0)
+            while not self._stopping.is_set():
+                self.tidy(publisher, database)
+                self._stopping.wait(_TIDY_SECONDS)
 
     def tidy(self, publisher: Publisher, database: Database) -> int:
-        """Deletes the segments whose events have all reached the KPIs. Returns how many."""
-        generation = self.generation
-        folder = spool_folder(self.plan.data_dir)
-        stored = [segment for segment in complete_segments(folder) if all_known(database, event_ids([segment]))]
-        deadline = self.clock() + _BARRIER_SECONDS
-        if not stored or not pass_barriers(publisher, database, deadline, self.clock, self._check_running):
+        """Deletes the segments whose events have all reached the KPIs. Returns how many.
+
+        A barrier proves that only for the broker that it was sent to, and only once that has the whole spool. The first
+        one makes the stack ready.
+        """
+        with self._rolling:
+            generation, phase = self.generation, self.phase
+            complete = complete_segments(spool_folder(self.plan.data_dir))
+        if phase < Phase.WHOLE:
+            return 0
+        stored = self._stored.among(complete, database)
+        if phase is Phase.READY and not stored:
+            return 0
+        if not pass_barriers(publisher, database, self.clock() + _BARRIER_SECONDS, self.clock, self._check_running):
             return 0
         with self._rolling:
-            if self.generation != generation:
+            if self.generation != generation or self.phase < Phase.WHOLE or self._stopping.is_set():
                 return 0
             for segment in stored:
                 segment.path.unlink(missing_ok=True)
+            if self.phase is not Phase.READY:
+                self._enter(Phase.READY)
         return len(stored)
 
 

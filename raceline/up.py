@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from producers.outgoing import PublishFailed
 from raceline.embedded.child import ChildFailedError
-from raceline.supervisor import Plan, Supervisor
+from raceline.migrate import MigrationError
+from raceline.plan import Plan
+from raceline.supervisor import Supervisor
 
 Say = Callable[[str], None]
 
@@ -68,7 +71,7 @@ def _run(plan: Plan, seconds: float | None, say: Say) -> int:
         say("Stopping ...")
     except InterruptedError:
         say("Stopped before everything was up.")
-    except ChildFailedError as problem:
+    except (ChildFailedError, MigrationError, PublishFailed, OSError) as problem:
         say(str(problem))
         return 1
     finally:

@@ -60,7 +60,7 @@ LONG_FUNCTIONS: Final = {
 }
 
 ENVIRONMENT: Final = {
-    "raceline.supervisor": "passes its own environment on to the child processes",
+    "raceline.plan": "passes its own environment on to the child processes",
     "raceline.embedded.clickhouse.__main__": "the engine reads the time zone from there when it is loaded",
 }
 _SQL: Final = re.compile(

@@ -1,5 +1,6 @@
 """Parts are replaced, killed and away under load: accepted = stored."""
 
+import http.client
 import os
 import signal
 from pathlib import Path
@@ -17,6 +18,15 @@ pytestmark = pytest.mark.e2e
 def kill(pid: int | None) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
+
+
+def is_ready(stack: RunningStack) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", stack.supervisor.plan.port, timeout=10)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    finally:
+        connection.close()
 
 
 def pause(stack: RunningStack, load: Load, events: int) -> None:
@@ -79,13 +89,18 @@ def test_a_minute_without_clickhouse_loses_nothing(tmp_path: Path) -> None:
 def test_stored_segments_are_deleted_and_the_broker_is_rolled_when_it_has_grown(tmp_path: Path) -> None:
     with running(tmp_path, workers=1, broker_limit_bytes=1) as stack:
         assert stack.supervisor.generation == 0
+        assert is_ready(stack)
         stack.supervisor.check()
         assert stack.supervisor.generation == 1
+        assert not is_ready(stack)
+        stack.supervisor.check()
+        assert stack.supervisor.generation == 1, "not again before anything went through the new one"
         with Load(stack.supervisor.plan.port) as load:
             while len(load.accepted) < 200:
                 load.wait(0.05)
         stack.settle()
-        until(lambda: not complete_segments(spool_folder(tmp_path)))
+        until(lambda: is_ready(stack), 90)
+        until(lambda: not complete_segments(spool_folder(tmp_path)), 90)
         assert stack.row("demo")["events"] == len(load.accepted)
 
 

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from raceline.database import Database
 from raceline.kpis import EARLIEST, LATEST, Report, kpi_report
+from raceline.plan import Plan
 from raceline.send import Sending, Summary, send_files
-from raceline.supervisor import Plan, Supervisor
+from raceline.supervisor import Supervisor
 from raceline.wait import wait
 
 Result = TypeVar("Result")
