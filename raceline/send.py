@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from producers.files.formats import reader_for
 from producers.files.items import FileRefusal, Item, ReadOptions, Skipped, UnreadableFile
 from producers.files.opening import opened
-from producers.outgoing import OutgoingRecord
+from producers.outgoing import OutgoingRecord, PublishFailed
 from producers.publisher import Publisher, PublisherOptions
 from producers.settings import ProducerSettings, load_secret
 from producers.spool import Spool, SpoolFull, SpoolOptions
@@ -27,6 +27,7 @@ from schemas.topics import DEAD_LETTERS, EVENTS
 
 MAPPINGS: Final = Path(__file__).resolve().parent.parent / "producers" / "files" / "mappings"
 _DELIVERY_SECONDS: Final = 120.0
+_CONNECT_SECONDS: Final = 5.0
 _SPOOL_AT_ONCE: Final = 500
 
 
@@ -70,6 +71,7 @@ def send_files(sending: Sending, settings: CommandSettings, console: Console) ->
         publisher = Publisher(PublisherOptions(settings.kafka, delivery_timeout=_DELIVERY_SECONDS))
         publisher.start()
         stack.callback(publisher.close)
+        _connected(publisher)
         spool = _spool(settings, stack)
         for path in sending.files:
             size = None if path == "-" else Path(path).stat().st_size
@@ -86,6 +88,15 @@ def mapping_path(name: str) -> Path:
             return path
     shipped = ", ".join(sorted(path.stem for path in MAPPINGS.glob("*.yaml")))
     raise UnreadableFile(f"no mapping {name}: neither a file nor one of the shipped ones ({shipped})")
+
+
+def _connected(publisher: Publisher) -> None:
+    """Raises PublishFailed when there is nobody to send to. Longer than a roll of the embedded broker takes."""
+    deadline = time.monotonic() + _CONNECT_SECONDS
+    while not publisher.connected:
+        if time.monotonic() > deadline:
+            raise PublishFailed(f"Kafka: {publisher.outage}. Is the stack running? `raceline up` starts one.")
+        time.sleep(0.05)
 
 
 def _records(items: Iterable[Item], summary: Summary, now: datetime) -> Iterator[OutgoingRecord]:
