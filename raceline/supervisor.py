@@ -202,8 +202,9 @@ class Supervisor:
         return number
 
     def _enter(self, phase: Phase) -> None:
-        self.phase = phase
+        """Raises OSError when the disk is full, and then nothing has changed: whoever wanted it tries again."""
         self._announce(ready=phase is Phase.READY)
+        self.phase = phase
 
     def _announce(self, *, ready: bool) -> None:
         settings = self.settings
