@@ -12,6 +12,7 @@ from producers.files.items import UnreadableFile
 from producers.outgoing import PublishFailed
 from producers.settings import SettingsError
 from raceline.database import DatabaseError
+from raceline.migrate import MigrationError
 
 out = Console()
 err = Console(stderr=True)
@@ -42,7 +43,7 @@ class clear_errors:
         if isinstance(error, OSError) and error.filename:
             err.print(plain(f"{error.filename}: {error.strerror}", "red"), soft_wrap=True)
             raise typer.Exit(2) from None
-        if isinstance(error, UnreadableFile | OSError | PublishFailed | SettingsError):
+        if isinstance(error, UnreadableFile | OSError | PublishFailed | SettingsError | MigrationError):
             err.print(plain(error, "red"), soft_wrap=True)
             raise typer.Exit(2) from None
         if isinstance(error, DatabaseError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from producers.files.formats import reader_for
@@ -75,7 +76,7 @@ def send_files(sending: Sending, settings: CommandSettings, console: Console) ->
         spool = _spool(settings, stack)
         for path in sending.files:
             size = None if path == "-" else Path(path).stat().st_size
-            task = bar.add_task("standard input" if path == "-" else Path(path).name, total=size)
+            task = bar.add_task("standard input" if path == "-" else escape(Path(path).name), total=size)
             with opened(path, lambda count, task=task: bar.advance(task, count)) as stream:  # type: ignore[misc]
                 publisher.publish_all(_spooled(_records(read(stream, options), summary, options.now), spool))
     return summary

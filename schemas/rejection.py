@@ -48,7 +48,9 @@ class DeadLetter(BaseModel):
     refused_at: StorableMoment
     site_id: str = ""
     event_id: str = Field("", description="as found in the payload, when there was one")
-    payload: str = Field(description="the record as it came; undecodable bytes are replaced")
+    payload: str = Field(
+        description="the record as it came (the collector's: completed); undecodable bytes are replaced"
+    )
 
 
 def dead_letter_id(payload: bytes, reason: RejectReason) -> UUID:

@@ -12,7 +12,11 @@ from running_stack import RunningStack, running, until
 from raceline.database import Database
 from raceline.spooled import all_known, complete_segments, spool_folder
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.usefixtures("collected_sockets"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 
 def kill(pid: int | None) -> None:

@@ -1,7 +1,6 @@
 """When events count as accepted, and how the spool gets empty again, against the embedded broker."""
 
 import asyncio
-import gc
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -21,14 +20,10 @@ from raceline.topics import create_topics
 from schemas.events import Event, Source
 from schemas.topics import EVENTS
 
-# kafka-python (3.0.12) leaves the sockets of refused connections to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def _collect_sockets() -> Iterator[None]:
-    yield
-    gc.collect()
+pytestmark = [
+    pytest.mark.usefixtures("collected_sockets"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 
 def events(count: int) -> list[Event]:

@@ -1,7 +1,6 @@
 """The publisher against the embedded broker: what it says Kafka has, Kafka has."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,14 +21,10 @@ from raceline.topics import create_topics
 
 TOPIC = "race.events"
 
-# kafka-python (3.0.12) leaves the sockets of refused connections to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def _collect_sockets() -> Iterator[None]:
-    yield
-    gc.collect()
+pytestmark = [
+    pytest.mark.usefixtures("collected_sockets"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 
 def records(start: int, count: int, topic: str = TOPIC) -> list[OutgoingRecord]:

@@ -1,5 +1,6 @@
 """A whole embedded stack for the tests: real broker, real engine, real workers, as `raceline up` runs them."""
 
+import logging
 import socket
 import time
 import urllib.request
@@ -18,6 +19,9 @@ from raceline.plan import Plan
 from raceline.send import Sending, Summary, send_files
 from raceline.supervisor import Supervisor
 from raceline.wait import wait
+
+# As the command line does; and pytest keeps what is logged, with the sockets in its tracebacks.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 Result = TypeVar("Result")
 
