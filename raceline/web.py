@@ -1,54 +1,32 @@
 """`python -m raceline.web`: the collector and the live page on one port, as `raceline up` runs them."""
 
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from producers.settings import SettingsError, load_settings
-from producers.website.__main__ import build_collector
+from producers.settings import SettingsError
+from producers.website.__main__ import serve, started
 from producers.website.collector import Collector, probe_routes, routes, utc_now
 from raceline.database import Database
 from raceline.live.routes import routes as live_routes
 from raceline.settings import CommandSettings, command_settings
 from raceline.stack import Stack
 
-_SHUTDOWN_SECONDS = 5
-
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the publisher says once what the client says every second
+    producer, collector = started("web process")
     try:
-        settings = load_settings()
-        collector = build_collector(settings)
-    except (SettingsError, OSError) as error:
+        settings = command_settings(None)
+    except SettingsError as error:
         raise SystemExit(f"The web process cannot start: {error}") from None
-    server: uvicorn.Server
-    app = create_app(collector, command_settings(None), stopping=lambda: server.should_exit)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # X-Forwarded-For is anybody's word
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        log_level="warning",
-    )
-    server = uvicorn.Server(config)
-    server.run()
+    serve(lambda stopping: create_app(collector, settings, stopping), producer.host, producer.port)
 
 
 def create_app(collector: Collector, settings: CommandSettings, stopping: Callable[[], bool]) -> Starlette:

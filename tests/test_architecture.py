@@ -44,7 +44,7 @@ OWNERS: Final[dict[str, set[str]]] = {
         "raceline.web",
     },
     "typer": {"raceline.cli", "raceline.console", "raceline.dead_letters_cli"},
-    "uvicorn": {"producers.website.__main__", "raceline.embedded.clickhouse.__main__", "raceline.web"},
+    "uvicorn": {"producers.website.__main__", "raceline.embedded.clickhouse.__main__"},
     "yaml": {"producers.files.mapping"},
 }
 KNOWS_NO_SERVICE: Final = {"aiokafka", "clickhouse_connect", "faust", "kafka", "mode", "starlette", "uvicorn"}

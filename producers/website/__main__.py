@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
@@ -16,16 +17,23 @@ from producers.website.collector import Collector, create_app
 
 _SHUTDOWN_SECONDS = 5
 
+Stopping = Callable[[], bool]
+
 
 def main() -> None:
+    settings, collector = started("collector")
+    serve(lambda stopping: create_app(collector), settings.host, settings.port)
+
+
+def started(process: str) -> tuple[ProducerSettings, Collector]:
+    """Logging, settings and collector of a process; ends it with a sentence when one of them cannot be had."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # the publisher says once what the client says every second
     try:
         settings = load_settings()
-        collector = build_collector(settings)
+        return settings, build_collector(settings)
     except (SettingsError, OSError) as error:
-        raise SystemExit(f"The collector cannot start: {error}") from None
-    serve(create_app(collector), settings.host, settings.port)
+        raise SystemExit(f"The {process} cannot start: {error}") from None
 
 
 def build_collector(settings: ProducerSettings) -> Collector:
@@ -41,11 +49,12 @@ def build_collector(settings: ProducerSettings) -> Collector:
     return Collector(delivery, load_secret(settings), limits=limits)
 
 
-def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Blocks until SIGINT or SIGTERM; what was accepted is flushed then."""
+def serve(make_app: Callable[[Stopping], ASGIApp], host: str, port: int) -> None:
+    """Blocks until SIGINT or SIGTERM; what was accepted is flushed then. The app is told whether it is time to end."""
     listener = _bound(host, port)
+    server: uvicorn.Server
     config = uvicorn.Config(
-        app,
+        make_app(lambda: server.should_exit),
         loop="uvloop",
         http="httptools",
         lifespan="on",
@@ -54,9 +63,10 @@ def serve(app: ASGIApp, host: str, port: int) -> None:
         proxy_headers=False,  # X-Forwarded-For is anybody's word
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
+    server = uvicorn.Server(config)
     logging.getLogger(__name__).info("listening on http://%s:%d", *listener.getsockname()[:2])
     with listener, suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _bound(host: str, port: int) -> socket.socket:
