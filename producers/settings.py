@@ -46,6 +46,7 @@ class ProducerSettings(BaseSettings):
 def load_settings() -> ProducerSettings:
     """Raises SettingsError."""
     try:
+        # every field comes from the environment or has a default
         return ProducerSettings()  # type: ignore[call-arg, unused-ignore]
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None

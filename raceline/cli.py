@@ -28,6 +28,7 @@ class Format(StrEnum):
     json = "json"
 
 
+# made from the table of formats, which mypy cannot follow
 FileFormat = StrEnum("FileFormat", {name.replace("-", "_"): name for name in FORMATS})  # type: ignore[misc]
 
 

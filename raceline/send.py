@@ -77,6 +77,7 @@ def send_files(sending: Sending, settings: CommandSettings, console: Console) ->
         for path in sending.files:
             size = None if path == "-" else Path(path).stat().st_size
             task = bar.add_task("standard input" if path == "-" else escape(Path(path).name), total=size)
+            # mypy cannot infer a lambda with a default
             with opened(path, lambda count, task=task: bar.advance(task, count)) as stream:  # type: ignore[misc]
                 publisher.publish_all(_spooled(_records(read(stream, options), summary, options.now), spool))
     return summary

@@ -67,6 +67,7 @@ def _moment(form: str, zone: str, text: str) -> datetime:
         if form in ("unix", "unix_ms"):
             seconds = Decimal(text) / (1000 if form == "unix_ms" else 1)
             return datetime.fromtimestamp(float(seconds), UTC)
+        # the zone is the mapping's, put on below
         parsed = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
     except (ValueError, ArithmeticError, OSError) as error:
         raise ValueError(f"{text!r} is not a time in the format {form!r}") from error

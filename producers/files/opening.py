@@ -28,6 +28,7 @@ class Line(NamedTuple):
 @contextmanager
 def opened(path: str, on_bytes: Callable[[int], None]) -> Iterator[BinaryIO]:
     """`-` is standard input, which is left open. `on_bytes` hears how many bytes of the file itself were read."""
+    # closed below, unless it is standard input; `path` may be `-`
     raw: BinaryIO = sys.stdin.buffer if path == "-" else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
     try:
         plain = io.BufferedReader(_Counted(raw, on_bytes), _BLOCK)

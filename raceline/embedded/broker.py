@@ -79,6 +79,7 @@ def resident_bytes(pid: int) -> int:
     except (OSError, IndexError):
         pass
     try:
+        # fixed words and a number of our own
         found = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
     except OSError:
         return 0
