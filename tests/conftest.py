@@ -1,6 +1,7 @@
 """What tests of several parts share."""
 
 import gc
+import os
 import socket
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +12,9 @@ import pytest
 with warnings.catch_warnings():  # kafka-python reads its message schemas in a deprecated way while it is imported
     warnings.simplefilter("ignore", DeprecationWarning)
     import kafka.admin  # noqa: F401
+
+from apache_kafka import ApacheKafka, ApacheKafkaMissingError, Installation, installation
+from brokers import KINDS, AnyBroker
 
 from raceline.embedded.broker import Broker
 from raceline.embedded.clickhouse import ClickHouse
@@ -45,6 +49,46 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_installation() -> Installation:
+    """What Apache Kafka runs from, fetched when it is needed for the first time. Tests that need it are skipped where
+    it cannot be had, or fail with RACELINE_REQUIRE_KAFKA=1."""
+    try:
+        return installation()
+    except ApacheKafkaMissingError as missing:
+        if os.environ.get("RACELINE_REQUIRE_KAFKA") == "1":
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(kafka_installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """A running Apache Kafka, shared by the whole run: a test uses topics and groups of its own."""
+    broker = ApacheKafka(kafka_installation, tmp_path_factory.mktemp("apache-kafka"))
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def broker(request: pytest.FixtureRequest) -> AnyBroker:
+    """A running broker of either kind, for tests with topics and groups of their own."""
+    found: AnyBroker = request.getfixturevalue("tansu" if request.param == "tansu" else "apache_kafka")
+    return found
+
+
+@pytest.fixture(params=KINDS)
+def stopped_broker(request: pytest.FixtureRequest, tmp_path: Path, free_port: Callable[[], int]) -> Iterator[AnyBroker]:
+    """A broker of either kind that a test has for itself and starts when it wants to."""
+    made: AnyBroker
+    if request.param == "tansu":
+        made = Broker(free_port(), tmp_path / "broker.log")
+    else:
+        made = ApacheKafka(request.getfixturevalue("kafka_installation"), tmp_path / "apache-kafka")
+    yield made
+    made.stop(0.2)
 
 
 @pytest.fixture(scope="session")
