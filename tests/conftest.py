@@ -1,6 +1,7 @@
 """What tests of several parts share."""
 
 import gc
+import logging
 import os
 import socket
 import warnings
@@ -18,6 +19,9 @@ from brokers import KINDS, AnyBroker
 
 from raceline.embedded.broker import Broker
 from raceline.embedded.clickhouse import ClickHouse
+
+# As the command line does; and pytest keeps what is logged, with the sockets in its tracebacks.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def _free_port() -> int:

@@ -1,21 +1,21 @@
-"""When events count as accepted, and how the spool gets empty again, against the embedded broker."""
+"""When events count as accepted, and how the spool gets empty again, against real brokers."""
 
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
+from brokers import AnyBroker
 from kafka import KafkaConsumer
 
 from producers.delivery import Delivery
 from producers.publisher import Publisher, PublisherOptions
 from producers.spool import Spool, SpoolOptions, read_events, segments
-from raceline.embedded.broker import Broker
 from raceline.topics import create_topics
 from schemas.events import Event, Source
 from schemas.topics import EVENTS
@@ -43,7 +43,7 @@ def spooled_ids(folder: Path) -> set[str]:
     return {json.loads(line)["event_id"] for segment in segments(folder) for line in read_events(segment)}
 
 
-def published_ids(broker: Broker, expected: int) -> set[str]:
+def published_ids(broker: AnyBroker, expected: int) -> set[str]:
     consumer = KafkaConsumer(EVENTS.name, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest")
     ids: set[str] = set()
     deadline = time.monotonic() + 15
@@ -66,15 +66,10 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.fixture
-def broker(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Broker]:
-    broker = Broker(free_port(), tmp_path / "broker.log")
-    yield broker
-    broker.stop(0.2)
-
-
-def test_always_answers_while_kafka_is_down_and_publishes_when_it_is_back(tmp_path: Path, broker: Broker) -> None:
-    folder = tmp_path / "spool"
+def test_always_answers_while_kafka_is_down_and_publishes_when_it_is_back(
+    tmp_path: Path, stopped_broker: AnyBroker
+) -> None:
+    folder, broker = tmp_path / "spool", stopped_broker
     sent = events(50)
 
     async def scenario() -> None:
@@ -93,8 +88,8 @@ def test_always_answers_while_kafka_is_down_and_publishes_when_it_is_back(tmp_pa
     assert spooled_ids(folder) == ids_of(sent), "only who knows what is stored may delete"
 
 
-def test_always_publishes_later_what_the_publisher_had_no_room_for(tmp_path: Path, broker: Broker) -> None:
-    folder = tmp_path / "spool"
+def test_always_publishes_later_what_the_publisher_had_no_room_for(tmp_path: Path, stopped_broker: AnyBroker) -> None:
+    folder, broker = tmp_path / "spool", stopped_broker
     sent = [events(20) for _ in range(20)]
 
     async def scenario() -> None:
@@ -110,8 +105,8 @@ def test_always_publishes_later_what_the_publisher_had_no_room_for(tmp_path: Pat
     assert published_ids(broker, 400) == {one for batch in sent for one in ids_of(batch)}
 
 
-def test_fallback_empties_its_own_and_abandoned_segments_into_kafka(tmp_path: Path, broker: Broker) -> None:
-    folder = tmp_path / "spool"
+def test_fallback_empties_its_own_and_abandoned_segments_into_kafka(tmp_path: Path, stopped_broker: AnyBroker) -> None:
+    folder, broker = tmp_path / "spool", stopped_broker
     left, sent = events(3), events(40)
     folder.mkdir()
     lines = b"".join(event.model_dump_json().encode() + b"\n" for event in left)
@@ -135,21 +130,21 @@ def test_fallback_empties_its_own_and_abandoned_segments_into_kafka(tmp_path: Pa
     assert published_ids(broker, 44) == ids_of([*left, *sent])
 
 
-def test_fallback_leaves_alone_what_another_process_is_writing(tmp_path: Path, tansu: Broker) -> None:
+def test_fallback_leaves_alone_what_another_process_is_writing(tmp_path: Path, broker: AnyBroker) -> None:
     folder = tmp_path / "spool"
     other = Spool(SpoolOptions(folder, "crm"))
     other.append([event.model_dump_json().encode() for event in events(1)])
-    running = delivery(folder, tansu.bootstrap, "fallback")
+    running = delivery(folder, broker.bootstrap, "fallback")
     running.drain()
     assert len(segments(folder)) == 1
     other.close()
 
 
-def test_segments_are_deleted_only_when_kafka_has_them(tmp_path: Path, broker: Broker) -> None:
+def test_segments_are_deleted_only_when_kafka_has_them(tmp_path: Path, free_port: Callable[[], int]) -> None:
     folder = tmp_path / "spool"
 
     async def scenario() -> None:
-        running = delivery(folder, broker.bootstrap, "fallback")
+        running = delivery(folder, f"127.0.0.1:{free_port()}", "fallback")
         async with running.running():
             await running.accept(events(5))
             await asyncio.sleep(2.5)  # at least one attempt

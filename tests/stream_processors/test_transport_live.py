@@ -1,4 +1,4 @@
-"""Workers on a real broker that are killed, stopped, joined and left without a sink: every record must arrive.
+"""Workers on real brokers that are killed, stopped, joined and left without a sink: every record must arrive.
 
 What arrived is compared record by record with what was sent. Committed offsets look right even where records are lost.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from brokers import AnyBroker
 from kafka import KafkaProducer
 
-from raceline.embedded.broker import Broker
 from raceline.embedded.child import Child
 from raceline.topics import create_topics
 from stream_processors.watchdog import EXIT_CODE
@@ -56,7 +56,7 @@ class Feed(threading.Thread):
 class Stage:
     """A topic, what is sent to it, and workers that store it."""
 
-    def __init__(self, broker: Broker, directory: Path, topic: str) -> None:
+    def __init__(self, broker: AnyBroker, directory: Path, topic: str) -> None:
         create_topics(broker.bootstrap, [topic], partitions=4)
         self._bootstrap, self.directory, self._topic = broker.bootstrap, directory, topic
         self.outage, self.bug = directory / "outage", directory / "bug"
@@ -196,7 +196,7 @@ SCENARIOS: list[Scenario] = [
 ]
 
 
-def play(scenario: Scenario, broker: Broker, directory: Path) -> None:
+def play(scenario: Scenario, broker: AnyBroker, directory: Path) -> None:
     stage = Stage(broker, directory, scenario.__name__)
     stage.feed.start()
     try:
@@ -207,12 +207,12 @@ def play(scenario: Scenario, broker: Broker, directory: Path) -> None:
 
 @pytest.fixture(scope="module")
 def played(
-    tansu: Broker, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    broker: AnyBroker, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[dict[Scenario, Future[None]]]:
-    """The selected scenarios, all at once: mostly they wait for rebalances."""
-    selected = [item.callspec.params["scenario"] for item in items_here(request.session.items)]
+    """The selected scenarios of one broker, all at once: mostly they wait for rebalances."""
+    selected = dict.fromkeys(item.callspec.params["scenario"] for item in items_here(request.session.items))
     with ThreadPoolExecutor(len(selected)) as pool:
-        yield {s: pool.submit(play, s, tansu, tmp_path_factory.mktemp(s.__name__)) for s in selected}
+        yield {s: pool.submit(play, s, broker, tmp_path_factory.mktemp(s.__name__)) for s in selected}
 
 
 def items_here(items: list[Any]) -> list[Any]:

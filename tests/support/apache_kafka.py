@@ -191,4 +191,6 @@ def _settings(data: Path, port: int, controller_port: int) -> dict[str, str | in
         "group.initial.rebalance.delay.ms": 0,
         "offsets.topic.num.partitions": 4,
         "log.cleaner.dedupe.buffer.size": 2 * 1024 * 1024,
+        "broker.heartbeat.interval.ms": 1000,
+        "broker.session.timeout.ms": 4000,  # after a kill it is not let in again before that is over
     }
