@@ -57,6 +57,11 @@ def _failed(user: str) -> QueryFailedError:
     )
 
 
+def _as_sent(header: str) -> str:
+    """Servers read headers as Latin-1, clients write UTF-8."""
+    return header.encode("latin-1").decode(errors="replace")
+
+
 def _credentials(headers: Mapping[str, str], params: Mapping[str, str]) -> tuple[str, str]:
     scheme, _, encoded = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -66,5 +71,5 @@ def _credentials(headers: Mapping[str, str], params: Mapping[str, str]) -> tuple
             return "default", ""
         return user, password
     if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
-        return headers.get("x-clickhouse-user", "default"), headers.get("x-clickhouse-key", "")
+        return _as_sent(headers.get("x-clickhouse-user", "default")), _as_sent(headers.get("x-clickhouse-key", ""))
     return params.get("user", "default"), params.get("password", "")

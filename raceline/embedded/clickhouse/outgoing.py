@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any, Final
 from raceline.embedded.clickhouse.encoding import Encoder, encoder
 from raceline.embedded.clickhouse.errors import QueryFailedError
 from raceline.embedded.clickhouse.execution import Execution
-from raceline.embedded.clickhouse.reply import answer_fields, headers, summary
+from raceline.embedded.clickhouse.reply import answer_fields, failure_midway, headers, summary
 
 # As long as an answer is shorter than this, a failure midway still becomes an error with its own status.
 _HELD_BACK: Final = 4 << 20
@@ -59,7 +60,8 @@ class Outgoing:
 
     def _pass_on_long(self, execution: Execution, held: list[bytes], rest: Iterator[bytes]) -> None:
         encoding = encoder(self.accepted, None)
-        self._start(execution, encoding, {})
+        tag = secrets.token_hex(8)
+        self._start(execution, encoding, {"X-ClickHouse-Exception-Tag": tag})
         while held:
             self._body(encoding.encode(held.pop(0)), more=True)
         try:
@@ -68,8 +70,10 @@ class Outgoing:
                     return
                 self._body(encoding.encode(piece), more=True)
         except QueryFailedError as error:
-            # The status is sent: only a broken connection can still say that the answer is not whole.
+            # The status is sent. Clients of ClickHouse read the failure at the end of what came; to all others a
+            # broken connection says that the answer is not whole.
             _log.warning("an answer broke off midway, code %s", error.code)
+            self._body(encoding.encode(failure_midway(error, tag)) + encoding.finish(), more=True)
             return
         self._last = lambda: self._body(encoding.finish(), more=False)
 

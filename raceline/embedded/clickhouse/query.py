@@ -69,7 +69,7 @@ def read_query(method: str, url: Mapping[str, str], headers: Mapping[str, str], 
         query_id=url.get("query_id") or fresh_id,
         session_id=url.get("session_id", ""),
         readonly="2" if method in {"GET", "HEAD"} and asked == "0" else asked,
-        compressed=url.get("enable_http_compression", "0") in {"1", "true"},
+        compressed=url.get("enable_http_compression", "1") in {"1", "true"},
         params={name[6:]: value for name, value in url.items() if name.startswith("param_")},
         settings={
             name: value

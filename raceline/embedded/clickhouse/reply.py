@@ -27,6 +27,7 @@ _CONTENT_TYPES: Final = {
     "arrowstream": "application/octet-stream",
     "xml": "application/xml; charset=UTF-8",
 }
+_LONGEST_FAILURE: Final = 15 << 10  # clients look for it in the last 16 KiB
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -67,3 +68,15 @@ def summary(counts: Counts) -> str:
 def error_fields(error: QueryFailedError) -> dict[str, str]:
     """The header by which clients tell a ClickHouse error from any other."""
     return {"X-ClickHouse-Exception-Code": str(error.code)}
+
+
+def failure_midway(error: QueryFailedError, tag: str) -> bytes:
+    """What follows the rows of an answer that has begun: the failure, between marks that only the header of this
+    answer foretold, so that no row can pass for one."""
+    text = error.text.encode()[:_LONGEST_FAILURE]
+    return b"\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n" % (
+        tag.encode(),
+        text,
+        len(text) + 1,
+        tag.encode(),
+    )

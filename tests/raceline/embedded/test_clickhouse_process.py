@@ -101,10 +101,12 @@ def test_password_is_asked_in_each_way(tmp_path: Path, free_port: Callable[[], i
     server.start()
     try:
         basic = base64.b64encode("race:it's a secret ü".encode()).decode()
+        in_utf8 = "it's a secret ü".encode().decode("latin-1")  # http.client writes Latin-1
         sql = b"SELECT 1"
         for headers, url in (
             ({"Authorization": f"Basic {basic}"}, {}),
             ({}, {"user": "race", "password": "it's a secret ü"}),
+            ({"X-ClickHouse-User": "race", "X-ClickHouse-Key": in_utf8}, {}),
         ):
             assert ask_server(server.port, "POST", sql, headers, **url).body == b"1\n"
         for headers, url in (
