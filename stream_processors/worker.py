@@ -3,9 +3,13 @@
 import logging
 
 from stream_processors.app import create_app
+from stream_processors.heartbeat import install_heartbeat
 from stream_processors.settings import WorkerSettings
 
 for library in ("urllib3", "clickhouse_connect"):
     logging.getLogger(library).setLevel(logging.ERROR)  # an outage is told once, by the loop that retries
 
-app = create_app(WorkerSettings())
+settings = WorkerSettings()
+app = create_app(settings)
+if settings.heartbeat:
+    install_heartbeat(app, settings.heartbeat)
