@@ -21,6 +21,7 @@ _PERMISSIVE: Final = {
     "BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0",
     "ISC",
     "MIT",
+    "MIT AND PSF-2.0",
     "MIT or Apache-2.0",
     "PSF-2.0",
     "Repoze (BSD style)",
