@@ -7,6 +7,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +17,13 @@ with warnings.catch_warnings():  # kafka-python reads its message schemas in a d
 
 from apache_kafka import ApacheKafka, ApacheKafkaMissingError, Installation, installation
 from brokers import KINDS, AnyBroker
+from browser import launched
 
 from raceline.embedded.broker import Broker
 from raceline.embedded.clickhouse import ClickHouse
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # As the command line does; and pytest keeps what is logged, with the sockets in its tracebacks.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -102,6 +107,13 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """The system's Chromium; see tests/support/browser.py."""
+    with launched() as chromium:
+        yield chromium
 
 
 @pytest.fixture

@@ -1,40 +1,26 @@
-"""The page in a real browser, where there is one: `pip install playwright` and a Chromium."""
+"""The page in a real browser."""
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from raceline.database import Database
 from tests.raceline.live.conftest import Live, serving
 from tests.raceline.live.seeding import UNTIL, visit
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which is no dependency")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 NUMBERS = "#funnel .stage-value"
-
-if CHROMIUM is None:
-    pytest.skip("needs a Chromium", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
-def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page that fails the test for whatever stands in its console."""
+    width: int
+    scheme: Literal["light", "dark"]
     width, scheme = getattr(request, "param", (1400, "light"))
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB")
     page, said = context.new_page(), []
@@ -47,20 +33,20 @@ def page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("page", [(1400, "light"), (400, "dark")], ids=["wide", "phone"], indirect=True)
-def test_the_page_shows_the_numbers_and_follows_a_change(page: Any, live: Live, database: Database) -> None:
+def test_the_page_shows_the_numbers_and_follows_a_change(page: Page, live: Live, database: Database) -> None:
     page.goto(f"http://127.0.0.1:{live.port}/?site=demo&minutes=60")
     page.wait_for_selector(NUMBERS)
     before = int(page.inner_text(NUMBERS).replace(",", ""))
     assert before > 100
     assert page.inner_text("#connection") == "Live"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    visit(database, "demo", f"seen {page.viewport_size['width']}", UNTIL - timedelta(seconds=9))
+    visit(database, "demo", f"seen {page.evaluate('innerWidth')}", UNTIL - timedelta(seconds=9))
     page.wait_for_function(
         "([what, text]) => document.querySelector(what).textContent === text", arg=[NUMBERS, f"{before + 1:,}"]
     )
 
 
-def test_a_range_is_chosen_by_keyboard_and_kept_in_the_address(page: Any, live: Live) -> None:
+def test_a_range_is_chosen_by_keyboard_and_kept_in_the_address(page: Page, live: Live) -> None:
     page.goto(f"http://127.0.0.1:{live.port}/?site=other&minutes=15")
     page.wait_for_selector(NUMBERS)
     page.focus("#ranges input:checked")
@@ -69,14 +55,14 @@ def test_a_range_is_chosen_by_keyboard_and_kept_in_the_address(page: Any, live: 
     assert page.url.endswith("?site=other&minutes=60")
 
 
-def test_without_a_choice_the_site_with_the_newest_events_is_shown_and_kept(page: Any, live: Live) -> None:
+def test_without_a_choice_the_site_with_the_newest_events_is_shown_and_kept(page: Page, live: Live) -> None:
     page.goto(f"http://127.0.0.1:{live.port}/")
     page.wait_for_selector(NUMBERS)
     assert page.input_value("#site") in ("demo", "other")
     assert f"site={page.input_value('#site')}" in page.url
 
 
-def test_a_hostile_site_is_text_and_the_page_says_what_to_do(page: Any, live: Live) -> None:
+def test_a_hostile_site_is_text_and_the_page_says_what_to_do(page: Page, live: Live) -> None:
     site = "<img src=x onerror=alert(1)>"
     page.goto(f"http://127.0.0.1:{live.port}/?site={quote(site)}")
     page.wait_for_selector("#empty")
@@ -88,7 +74,7 @@ def test_a_hostile_site_is_text_and_the_page_says_what_to_do(page: Any, live: Li
 
 
 def test_a_silent_database_and_a_lost_server_are_told(
-    page: Any, database: Database, unreachable: Callable[[], Database], free_port: Callable[[], int]
+    page: Page, database: Database, unreachable: Callable[[], Database], free_port: Callable[[], int]
 ) -> None:
     sources = [lambda: database]
     with serving(lambda: sources[-1](), free_port()) as live:
@@ -103,7 +89,7 @@ def test_a_silent_database_and_a_lost_server_are_told(
     page.wait_for_function("() => document.querySelector('#connection').textContent.includes('Reconnecting')")
 
 
-def test_where_streams_do_not_get_through_the_page_asks_again_and_again(page: Any, live: Live) -> None:
+def test_where_streams_do_not_get_through_the_page_asks_again_and_again(page: Page, live: Live) -> None:
     asked = threading.Event()
     page.route("**/api/live/stream*", lambda route: route.abort())
     page.on("response", lambda response: asked.set() if "/api/live?" in response.url else None)
