@@ -91,7 +91,7 @@ def test_bad_records_become_dead_letters_and_the_good_ones_around_them_count(sta
 
 
 def post(stack: RunningStack, body: bytes, key: str = "demo") -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.supervisor.plan.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=20)
     try:
         connection.request("POST", "/v1/events", body, {"X-Raceline-Key": key, "Content-Type": "application/json"})
         answer = connection.getresponse()

@@ -67,11 +67,11 @@ def test_totals_are_the_same_with_a_worker_killed_half_way(stack: RunningStack, 
     halves[0].write_text("".join(lines[:3500]))
     halves[1].write_text("".join(lines[3500:]))
     sent = 0
-    for half, process in zip(halves, stack.supervisor.workers, strict=True):
+    for half, worker in zip(halves, stack.workers, strict=True):
         before = stack.stored("cdnow_killed")
         sent += stack.send(half, site="cdnow_killed", format="csv", mapping="cdnow").accepted
         until(lambda before=before: stack.stored("cdnow_killed") > before)  # type: ignore[misc]
-        process.child.kill()
+        worker.kill()
         assert stack.kpis("cdnow_killed")["convert"]["orders"] != sent, "it was killed in the middle of its work"
         stack.watching(lambda: time.sleep(2))
     stack.watching(stack.settle)

@@ -30,7 +30,7 @@ def refused_by_an_older_release() -> DeadLetter:
 
 
 def run(stack: RunningStack, *words: str, exit_code: int = 0) -> str:
-    result = CliRunner().invoke(app, [*words, "--data-dir", str(stack.settings.data_dir)])
+    result = CliRunner().invoke(app, words, env=stack.environment)
     assert result.exit_code == exit_code, result.output
     return result.output
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from load import Load
-from running_stack import RunningStack, running, until
+from running_stack import EmbeddedStack, RunningStack, running, until
 
 from raceline.database import Database
 from raceline.spooled import all_known, complete_segments, spool_folder
@@ -24,8 +24,8 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def is_ready(stack: RunningStack) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.supervisor.plan.port, timeout=10)
+def is_ready(stack: EmbeddedStack) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -57,7 +57,7 @@ def assert_stored(stack: RunningStack, load: Load) -> None:
 def test_three_rolls_and_three_kills_lose_nothing(tmp_path: Path) -> None:
     with running(tmp_path, workers=1) as stack:
         supervisor = stack.supervisor
-        with Load(supervisor.plan.port) as load:
+        with Load(stack.port) as load:
             pause(stack, load, 500)
             supervisor.roll()
             pause(stack, load, 500)
@@ -78,7 +78,7 @@ def test_three_rolls_and_three_kills_lose_nothing(tmp_path: Path) -> None:
 def test_a_minute_without_clickhouse_loses_nothing(tmp_path: Path) -> None:
     with running(tmp_path, workers=1) as stack:
         clickhouse = stack.supervisor.clickhouse
-        with Load(stack.supervisor.plan.port) as load:
+        with Load(stack.port) as load:
             pause(stack, load, 300)
             clickhouse.kill()
             load.wait(60)
@@ -99,7 +99,7 @@ def test_stored_segments_are_deleted_and_the_broker_is_rolled_when_it_has_grown(
         assert not is_ready(stack)
         stack.supervisor.check()
         assert stack.supervisor.generation == 1, "not again before anything went through the new one"
-        with Load(stack.supervisor.plan.port) as load:
+        with Load(stack.port) as load:
             while len(load.accepted) < 200:
                 load.wait(0.05)
         stack.settle()
@@ -110,11 +110,11 @@ def test_stored_segments_are_deleted_and_the_broker_is_rolled_when_it_has_grown(
 
 def test_a_stack_that_is_started_again_goes_on(tmp_path: Path) -> None:
     with running(tmp_path, workers=1) as stack:
-        with Load(stack.supervisor.plan.port) as load:
+        with Load(stack.port) as load:
             pause(stack, load, 200)
         first = len(load.accepted)  # not waited for: what is not stored yet is in the spool
     with running(tmp_path, workers=1) as stack:
-        with Load(stack.supervisor.plan.port) as load:
+        with Load(stack.port) as load:
             pause(stack, load, 200)
         stack.settle()
         assert stack.row("demo")["events"] == first + len(load.accepted)

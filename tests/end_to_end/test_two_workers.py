@@ -56,7 +56,7 @@ def test_orders_keyed_by_visitor_and_by_user_have_one_first_order(stack: Running
 
 def test_a_stopped_worker_that_wakes_up_later_spoils_nothing(stack: RunningStack, tmp_path: Path) -> None:
     """It is stopped for longer than its session, so the other one takes its partitions and answers in its place."""
-    worker = stack.supervisor.workers[0].child.pid
+    worker = stack.workers[0].pid
     assert worker is not None
     first, *others = write_files(tmp_path, "stopped")
     stack.send(first, site="stopped")

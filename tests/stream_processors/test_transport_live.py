@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_kafka import ApacheKafka, Installation
 from brokers import AnyBroker
 from kafka import KafkaProducer
 
@@ -222,3 +223,30 @@ def items_here(items: list[Any]) -> list[Any]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_nothing_is_lost_when(scenario: Scenario, played: dict[Scenario, Future[None]]) -> None:
     played[scenario].result(timeout=6 * WAIT)
+
+
+@pytest.fixture
+def own_kafka(kafka_installation: Installation, tmp_path: Path) -> Iterator[ApacheKafka]:
+    broker = ApacheKafka(kafka_installation, tmp_path / "kafka")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.mark.usefixtures("collected_sockets")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_nothing_is_lost_when_kafka_is_killed_and_started_again(own_kafka: ApacheKafka, tmp_path: Path) -> None:
+    stage = Stage(own_kafka, tmp_path, "kafka_is_killed")
+    stage.feed.start()
+    try:
+        workers = stage.worker(), stage.worker()
+        for worker in workers:
+            stage.wait_for_more(worker)
+        own_kafka.kill()
+        time.sleep(10)  # longer than a session
+        own_kafka.start()
+        for worker in workers:
+            stage.wait_for_more(worker)
+        stage.assert_all_arrive()
+    finally:
+        stage.close()

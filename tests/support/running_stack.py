@@ -1,9 +1,9 @@
-"""A whole embedded stack for the tests: real broker, real engine, real workers, as `raceline up` runs them."""
+"""A whole stack for the tests: real broker, real engine, real workers; here as `raceline up` runs them."""
 
-import logging
 import socket
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,24 +14,32 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from raceline.database import Database
+from raceline.embedded.child import Child
 from raceline.kpis import EARLIEST, LATEST, Report, kpi_report
 from raceline.plan import Plan
 from raceline.send import Sending, Summary, send_files
+from raceline.settings import CommandSettings
 from raceline.supervisor import Supervisor
 from raceline.wait import wait
-
-# As the command line does; and pytest keeps what is logged, with the sockets in its tracebacks.
-logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 Result = TypeVar("Result")
 
 
-class RunningStack:
-    """A running supervisor; its checks run only inside `watching`."""
+class RunningStack(ABC):
+    """What tests do with a stack, in whatever form it runs. What ended is started again only inside `watching`."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.supervisor = supervisor
-        self.settings = supervisor.settings
+    def __init__(self, settings: CommandSettings, port: int, environment: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.port = port  # the collector's
+        self.environment = environment  # by which commands find it
+
+    @property
+    @abstractmethod
+    def workers(self) -> list[Child]: ...
+
+    @abstractmethod
+    def check(self) -> None:
+        """Starts again what ended."""
 
     def send(self, *files: Path, site: str, format: str = "events", mapping: str | None = None) -> Summary:
         sending = Sending(tuple(str(file) for file in files), format, mapping, site)
@@ -70,14 +78,28 @@ class RunningStack:
     def watching(self, work: Callable[[], Result]) -> Result:
         """Does the work in another thread and restarts meanwhile, in this one, what ends.
 
-        Children die with the thread that started them, so the supervisor's own work stays in the main thread.
+        Children die with the thread that started them, so that is left to the main thread.
         """
         with ThreadPoolExecutor(1) as threads:
             answer = threads.submit(work)
             while not answer.done():
-                self.supervisor.check()
+                self.check()
                 time.sleep(0.1)
             return answer.result()
+
+
+class EmbeddedStack(RunningStack):
+    def __init__(self, supervisor: Supervisor) -> None:
+        environment = {"RACELINE_DATA_DIR": str(supervisor.plan.data_dir)}
+        super().__init__(supervisor.settings, supervisor.plan.port, environment)
+        self.supervisor = supervisor
+
+    @property
+    def workers(self) -> list[Child]:
+        return [process.child for process in self.supervisor.workers]
+
+    def check(self) -> None:
+        self.supervisor.check()
 
 
 def free_ports(count: int) -> list[int]:
@@ -92,7 +114,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(data_dir: Path, *, workers: int, broker_limit_bytes: int = 512 * 1024 * 1024) -> Iterator[RunningStack]:
+def running(data_dir: Path, *, workers: int, broker_limit_bytes: int = 512 * 1024 * 1024) -> Iterator[EmbeddedStack]:
     web, clickhouse, kafka = free_ports(3)
     plan = Plan(
         data_dir=data_dir,
@@ -105,7 +127,7 @@ def running(data_dir: Path, *, workers: int, broker_limit_bytes: int = 512 * 102
     supervisor = Supervisor(plan)
     try:
         supervisor.start()
-        yield RunningStack(supervisor)
+        yield EmbeddedStack(supervisor)
     finally:
         supervisor.stop()
 
