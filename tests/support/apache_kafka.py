@@ -47,13 +47,13 @@ class Installation:
         return [self.java, *_JVM, "-cp", f"{self.jars}/*", main, *arguments]
 
 
-def installation() -> Installation:
+def installation(pom: Path = POM) -> Installation:
     """Fetches the jars at the first call of all. Raises ApacheKafkaMissingError."""
     java = _java()
-    name = f"apache-kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    name = f"{pom.parent.name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     jars = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "raceline-tests" / name
     if not jars.exists():
-        _fetch(jars)
+        _fetch(jars, pom)
     return Installation(java, jars)
 
 
@@ -69,7 +69,7 @@ def _java() -> str:
     return java
 
 
-def _fetch(jars: Path) -> None:
+def _fetch(jars: Path, pom: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise ApacheKafkaMissingError("Apache Kafka is fetched by Maven: there is no `mvn`")
@@ -81,7 +81,7 @@ def _fetch(jars: Path) -> None:
             "-q",
             "-Dstyle.color=never",
             "-f",
-            str(POM),
+            str(pom),
             "dependency:copy-dependencies",
             "-DincludeScope=runtime",
         ]
