@@ -6,9 +6,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from apache_kafka import ApacheKafka, Installation
 from load import Load
 from running_stack import EmbeddedStack, RunningStack, running, until
+from separate_stack import running_separately
 
+from producers.spool import segments
 from raceline.database import Database
 from raceline.spooled import all_known, complete_segments, spool_folder
 
@@ -118,3 +121,22 @@ def test_a_stack_that_is_started_again_goes_on(tmp_path: Path) -> None:
             pause(stack, load, 200)
         stack.settle()
         assert stack.row("demo")["events"] == first + len(load.accepted)
+
+
+def test_ten_seconds_without_kafka_lose_nothing(kafka_installation: Installation, tmp_path: Path) -> None:
+    kafka = ApacheKafka(kafka_installation, tmp_path / "kafka")
+    with running_separately(kafka, tmp_path, workers=2) as stack:
+        workers = [worker.pid for worker in stack.workers]
+        with Load(stack.port) as load:
+            pause(stack, load, 500)
+            kafka.stop()
+            before = len(load.accepted)
+            load.wait(10)
+            assert len(load.accepted) > before + 1000, "the spool takes them, and nobody waits for Kafka"
+            kafka.start()
+            pause(stack, load, 500)
+        assert load.refused == 0
+        stack.watching(stack.settle)
+        assert_stored(stack, load)
+        assert segments(spool_folder(tmp_path)) == [], "Kafka has them now"
+        assert [worker.pid for worker in stack.workers] == workers, "none had to be started again"

@@ -120,6 +120,26 @@ def test_a_record_without_an_answer_is_not_acknowledged(start: Start) -> None:
         running.submit("known", [b"a"], seconds=0.3).result(timeout=2)
 
 
+def test_a_first_caller_who_waits_in_vain_is_told_to_all(start: Start) -> None:
+    link = FakeLink(script=[True, None])
+    running = start(link)
+    running.submit("known", [b"a"]).result(timeout=2)
+    with pytest.raises(PublishFailed, match="in time"):
+        running.submit("known", [b"b"], seconds=0.2).result(timeout=2)
+    assert running.rounds.outage == "no answer"
+    running.submit("known", [b"c"]).result(timeout=2)
+    assert running.rounds.outage is None
+
+
+def test_one_silent_record_among_acknowledged_ones_is_no_outage(start: Start) -> None:
+    running = start(FakeLink(script=[None]))
+    silent = running.submit("known", [b"a"], seconds=0.4)
+    while not silent.done():
+        running.submit("known", [b"b"]).result(timeout=2)
+    assert silent.exception() is not None
+    assert running.rounds.outage is None
+
+
 def test_a_link_that_stays_silent_is_replaced(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producers.rounds._STALLED_SECONDS", 0.3)
     link = FakeLink(script=[None])
