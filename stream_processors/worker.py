@@ -10,6 +10,7 @@ for library in ("urllib3", "clickhouse_connect"):
     logging.getLogger(library).setLevel(logging.ERROR)  # an outage is told once, by the loop that retries
 
 settings = WorkerSettings()
+settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
 app = create_app(settings)
 if settings.heartbeat:
     install_heartbeat(app, settings.heartbeat)
