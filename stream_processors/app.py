@@ -1,6 +1,7 @@
 """The worker's table of contents: which agent reads which topic."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import faust
@@ -10,7 +11,7 @@ from schemas.topics import BUCKETS, DEAD_LETTERS, EVENTS, PARTITIONS, PERSONS
 from stream_processors import log, store
 from stream_processors.classify import ClassifyAgent
 from stream_processors.derive import DeriveAgent
-from stream_processors.fetches import Handle, handle_fetches
+from stream_processors.fetches import Handle, Pace, handle_fetches
 from stream_processors.keep_dead_letters import KeepDeadLettersAgent
 from stream_processors.roll_up import RollUpAgent
 from stream_processors.settings import WorkerSettings
@@ -22,8 +23,38 @@ GATHER_SECONDS = 0.05
 OUTAGES = (log.Outage, store.Outage)
 
 
+@dataclass(frozen=True)
+class Agent:
+    """What reads a topic: whole fetches, at once all that arrive within `gather_seconds`, but at most so many."""
+
+    topic: str
+    handle: Handle
+    gather_seconds: float = 0.0
+    most_fetches: int = 16
+
+
+def agents(settings: WorkerSettings, topics: log.Log) -> list[Agent]:
+    tables = store.Store(settings)
+    generation = settings.broker_generation
+    return [
+        # One fetch of each partition: what a statement costs is shared, and a batch stays small enough for the loop.
+        Agent(EVENTS.name, ClassifyAgent(tables, topics), gather_seconds=0.01, most_fetches=PARTITIONS),
+        Agent(PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.1),
+        Agent(BUCKETS.name, RollUpAgent(tables, generation), gather_seconds=settings.roll_up_seconds),
+        Agent(DEAD_LETTERS.name, KeepDeadLettersAgent(tables)),
+    ]
+
+
 def create_app(settings: WorkerSettings) -> Any:
     """A Faust app that is not started yet. Needs its topics to exist, and a migrated database."""
+    topics = log.Log(settings.kafka, partitions=PARTITIONS)
+    app = app_of(agents(settings, topics), settings)
+    app.service(_closing(topics))
+    return app
+
+
+def app_of(agents: Iterable[Agent], settings: WorkerSettings) -> Any:
+    """A Faust app that runs these agents on our receive path."""
     app = faust.App(
         settings.consumer_group,
         broker=f"kafka://{settings.kafka.replace(',', ';kafka://')}",
@@ -36,23 +67,20 @@ def create_app(settings: WorkerSettings) -> Any:
     )
     install_transport(app, gather_seconds=GATHER_SECONDS)
     install_watchdog(app, Limits())
-    tables = store.Store(settings)
-    topics = log.Log(settings.kafka, partitions=PARTITIONS)
-    generation = settings.broker_generation
-
-    app.service(_closing(topics))
-    _agent(app, EVENTS.name, ClassifyAgent(tables, topics))
-    _agent(app, PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.1)
-    _agent(app, BUCKETS.name, RollUpAgent(tables, generation), gather_seconds=settings.roll_up_seconds)
-    _agent(app, DEAD_LETTERS.name, KeepDeadLettersAgent(tables))
+    for agent in agents:
+        _declare(app, agent)
     return app
 
 
-def _agent(app: Any, topic: str, handle: Handle, *, gather_seconds: float = 0.0) -> None:
-    async def agent(stream: AsyncIterator[Any]) -> None:
-        await handle_fetches(stream, handle, app=app, outages=OUTAGES, gather_seconds=gather_seconds)
+def _declare(app: Any, agent: Agent) -> None:
+    pace = Pace(most_fetches=agent.most_fetches)
 
-    app.agent(fetch_topic(app, topic), name=topic)(agent)
+    async def run(stream: AsyncIterator[Any]) -> None:
+        await handle_fetches(
+            stream, agent.handle, app=app, outages=OUTAGES, gather_seconds=agent.gather_seconds, pace=pace
+        )
+
+    app.agent(fetch_topic(app, agent.topic), name=agent.topic)(run)
 
 
 def _closing(topics: log.Log) -> type[Service]:

@@ -8,9 +8,9 @@ from an earlier generation of the broker, whose unanswered requests are gone.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
-from schemas.touches import minute_of
 from stream_processors.corrections import Correction, Key, says_more
 from stream_processors.log import generation_of
 from stream_processors.neighbourhood import Neighbourhood, Stored
@@ -107,7 +107,12 @@ def _disagrees(new: Derived, old: Derived, node: Node, around: Neighbourhood) ->
 
 
 def minute_at(ms: int) -> datetime:
-    return minute_of(datetime.fromtimestamp(ms / 1000, UTC))
+    return _minute(ms // 60_000)
+
+
+@lru_cache(maxsize=4096)
+def _minute(number: int) -> datetime:
+    return datetime.fromtimestamp(number * 60, UTC)
 
 
 def _derived_row(site_id: str, fact: Fact, derived: Derived, version: int) -> Row:

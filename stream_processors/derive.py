@@ -24,7 +24,7 @@ from stream_processors.log import Log, Outgoing
 from stream_processors.neighbourhood import outdated, read_neighbourhood
 from stream_processors.store import Node, Store
 
-MAX_NODES: Final = 500
+MAX_NODES: Final = 2000  # at once: a read costs much the same for few and for many
 
 
 class DeriveAgent:

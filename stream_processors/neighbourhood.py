@@ -113,18 +113,17 @@ def _orders(row: _Found) -> Iterable[Node]:
         yield site_id, order_node(fact.order_key)
 
 
-_FACT_FIRST: Final = 3  # after site_id, node and version
-_DERIVED_FIRST: Final = 3  # after site_id, event_id and version
-
-
 def _fact(row: Row) -> Fact:
-    fact: Fact = Fact._make(row[_FACT_FIRST:])
-    return fact._replace(candidates=tuple(fact.candidates))
+    """Of a row of `store.history`: the fact stands after site_id, node and version."""
+    *before, candidates = row[3:11]
+    return Fact(*before, tuple(candidates), *row[11:])
 
 
 def _stored(row: Row) -> Stored:
-    derived: Derived = Derived._make(row[_DERIVED_FIRST:])
-    typed = derived._replace(
-        stage=Stage(derived.stage) if derived.stage else None, customer_state=CustomerState(derived.customer_state)
-    )
-    return Stored(version=row[2], derived=typed)
+    """Of a row of `store.derived`: what was derived stands after site_id, event_id and version."""
+    _, _, version, person_id, stage, rule_id, state, *rest = row
+    return Stored(version, Derived(person_id, _STAGES[stage], rule_id, _STATES[state], *rest))
+
+
+_STAGES: Final = {"": None} | {stage.value: stage for stage in Stage}
+_STATES: Final = {state.value: state for state in CustomerState}
