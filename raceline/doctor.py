@@ -5,12 +5,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from kafka.admin import KafkaAdminClient
-
 from raceline.console import sentence
 from raceline.database import Database, DatabaseError
-from raceline.migrate import migrations
+from raceline.migrate import migrations, wrong_partitions
 from raceline.settings import CommandSettings
+from raceline.topics import partition_counts
 from schemas.topics import PARTITIONS, TOPICS
 
 
@@ -44,14 +43,13 @@ def _collector(settings: CommandSettings) -> str:
 
 
 def _kafka(settings: CommandSettings) -> str:
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","), bootstrap_timeout_ms=5000)
-    try:
-        missing = {topic.name for topic in TOPICS} - set(admin.list_topics())
-        if missing:
-            raise RuntimeError(f"topics are missing: {', '.join(sorted(missing))}")
-        return f"{settings.kafka} has all {len(TOPICS)} topics (of {PARTITIONS} partitions)."
-    finally:
-        admin.close()
+    found = partition_counts(settings.kafka)
+    missing = {topic.name for topic in TOPICS} - found.keys()
+    if missing:
+        raise RuntimeError(f"topics are missing: {', '.join(sorted(missing))}: run `raceline migrate`")
+    if problem := wrong_partitions(found):
+        raise RuntimeError(problem)
+    return f"{settings.kafka} has all {len(TOPICS)} topics, each of {PARTITIONS} partitions."
 
 
 def _clickhouse(settings: CommandSettings) -> str:

@@ -4,21 +4,21 @@ And a Kafka to the topics of `schemas.topics`: nothing else creates them, since 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from raceline.database import SQL, Database, query
 from raceline.settings import CommandSettings
-from raceline.topics import create_topics, missing_topics
+from raceline.topics import create_topics, partition_counts
 from schemas.topics import PARTITIONS, TOPICS
 
 MIGRATIONS: Final = SQL / "migrations"
 
 
 class MigrationError(Exception):
-    """The database does not fit the files: a human has to look."""
+    """The database does not fit the files, or Kafka the topics: a human has to look."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,28 @@ def migrate(settings: CommandSettings, *, dry_run: bool = False, folder: Path = 
 
 
 def migrate_topics(settings: CommandSettings, *, dry_run: bool = False) -> list[str]:
-    """Creates the topics that are missing; returns their names. Raises ConnectionError when Kafka does not answer."""
-    missing = missing_topics(settings.kafka, [topic.name for topic in TOPICS])
+    """Creates the topics that are missing; returns their names.
+
+    Raises ConnectionError when Kafka does not answer, MigrationError when a topic has another number of partitions.
+    """
+    found = partition_counts(settings.kafka)
+    if problem := wrong_partitions(found):
+        raise MigrationError(problem)
+    missing = [topic.name for topic in TOPICS if topic.name not in found]
     if missing and not dry_run:
         create_topics(settings.kafka, missing, PARTITIONS)
     return missing
+
+
+def wrong_partitions(found: Mapping[str, int]) -> str:
+    """Which of our topics have not the partitions that we count on, in a sentence; empty when all have."""
+    wrong = [f"{t.name} has {found[t.name]}" for t in TOPICS if found.get(t.name, PARTITIONS) != PARTITIONS]
+    if not wrong:
+        return ""
+    return (
+        f"topics must have {PARTITIONS} partitions, {', '.join(wrong)}. Kafka makes a topic by itself when a worker "
+        "comes first (auto.create.topics.enable): stop the workers, delete these topics and run `raceline migrate`"
+    )
 
 
 def _create_database(settings: CommandSettings) -> None:

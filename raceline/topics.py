@@ -1,7 +1,7 @@
 """Creates what the pipeline needs of a Kafka: the embedded one at each start, your own by `raceline migrate`."""
 
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from kafka.admin import KafkaAdminClient
@@ -12,7 +12,7 @@ _CLUSTERS_OWN = -1  # replication: what the cluster is configured for
 
 
 def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
-    """Creates the topics that do not exist yet; blocks until done. Raises ConnectionError on an outage."""
+    """Creates the topics that do not exist yet; blocks until they can be used. Raises ConnectionError on an outage."""
     with _admin(bootstrap) as admin:
         existing = set(admin.list_topics())
         for name in topics:
@@ -20,16 +20,15 @@ def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> Non
                 _create(admin, name, partitions)
 
 
-def missing_topics(bootstrap: str, topics: Sequence[str]) -> list[str]:
-    """Those that do not exist yet. Raises ConnectionError on an outage."""
-    existing = set(topic_names(bootstrap))
-    return [name for name in topics if name not in existing]
+def partition_counts(bootstrap: str) -> dict[str, int]:
+    """The topics that exist, and of how many partitions. Raises ConnectionError on an outage."""
+    with _admin(bootstrap) as admin:
+        return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
 
 
 def topic_names(bootstrap: str) -> list[str]:
     """The topics that exist. Raises ConnectionError on an outage."""
-    with _admin(bootstrap) as admin:
-        return sorted(admin.list_topics())
+    return sorted(partition_counts(bootstrap))
 
 
 @contextmanager
@@ -60,4 +59,4 @@ def _listens(address: str) -> bool:
 def _create(admin: KafkaAdminClient, name: str, partitions: int) -> None:
     with suppress(TopicAlreadyExistsError):  # somebody else was quicker
         options = {"num_partitions": partitions, "replication_factor": _CLUSTERS_OWN}
-        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS)
+        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS, wait_for_metadata=True)

@@ -26,7 +26,7 @@ OWNERS: Final[dict[str, set[str]]] = {
     "clickhouse_connect": {"raceline.database", "stream_processors.store"},
     "crawleruseragents": {"stream_processors.race.bots"},
     "faust": {"stream_processors.app", "stream_processors.consumer", "stream_processors.transport"},
-    "kafka": {"producers.publisher", "raceline.barrier", "raceline.doctor", "raceline.topics"},
+    "kafka": {"producers.publisher", "raceline.barrier", "raceline.topics"},
     "mode": {"stream_processors.app", "stream_processors.transport"},
     "pydantic_settings": {
         "producers.settings",

@@ -58,11 +58,14 @@ class Stage:
     """A topic, what is sent to it, and workers that store it."""
 
     def __init__(self, broker: AnyBroker, directory: Path, topic: str) -> None:
-        create_topics(broker.bootstrap, [topic], partitions=4)
         self._bootstrap, self.directory, self._topic = broker.bootstrap, directory, topic
         self.outage, self.bug = directory / "outage", directory / "bug"
         self.feed = Feed(broker.bootstrap, topic)
         self.workers: list[Child] = []
+
+    def begin(self) -> None:
+        create_topics(self._bootstrap, [self._topic], partitions=4)
+        self.feed.start()
 
     def worker(self, *options: str) -> Child:
         """Start one more; it stores into a file of its own."""
@@ -199,7 +202,7 @@ SCENARIOS: list[Scenario] = [
 
 def play(scenario: Scenario, broker: AnyBroker, directory: Path) -> None:
     stage = Stage(broker, directory, scenario.__name__)
-    stage.feed.start()
+    stage.begin()
     try:
         scenario(stage)
     finally:
@@ -217,7 +220,7 @@ def played(
 
 
 def items_here(items: list[Any]) -> list[Any]:
-    return [item for item in items if item.path == Path(__file__)]
+    return [item for item in items if item.path == Path(__file__) and "scenario" in item.fixturenames]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
@@ -237,7 +240,7 @@ def own_kafka(kafka_installation: Installation, tmp_path: Path) -> Iterator[Apac
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_nothing_is_lost_when_kafka_is_killed_and_started_again(own_kafka: ApacheKafka, tmp_path: Path) -> None:
     stage = Stage(own_kafka, tmp_path, "kafka_is_killed")
-    stage.feed.start()
+    stage.begin()
     try:
         workers = stage.worker(), stage.worker()
         for worker in workers:
@@ -247,6 +250,18 @@ def test_nothing_is_lost_when_kafka_is_killed_and_started_again(own_kafka: Apach
         own_kafka.start()
         for worker in workers:
             stage.wait_for_more(worker)
+        stage.assert_all_arrive()
+    finally:
+        stage.close()
+
+
+def test_a_worker_that_came_before_its_topic_finds_it(apache_kafka: ApacheKafka, tmp_path: Path) -> None:
+    stage = Stage(apache_kafka, tmp_path, "made_late")
+    try:
+        worker = stage.worker()
+        until(lambda: stage.says(worker, "Worker ready"), "it does not start")
+        stage.begin()
+        stage.wait_for_more(worker)
         stage.assert_all_arrive()
     finally:
         stage.close()
