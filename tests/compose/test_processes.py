@@ -6,6 +6,7 @@ Kafka is the image's own set-up and server, ClickHouse the embedded one, our pro
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -180,6 +181,20 @@ def test_image_configures_kafka_from_the_variables_of_the_file(stack: Stack) -> 
     assert "auto.create.topics.enable=false" in written
 
 
+def test_what_is_tested_is_of_the_releases_in_the_file(stack: Stack) -> None:
+    kafka, clickhouse = (SERVICES[name].values["image"].partition(":")[2] for name in ("kafka", "clickhouse"))
+    assert f"Kafka version: {kafka} " in stack.kafka.log
+    assert (stack.kafka.installation.jars / f"kafka-tools-{kafka}.jar").is_file()
+    ours = SERVICES["worker"].environment
+    headers = {
+        f"X-ClickHouse-{key}": ours[f"RACELINE_CLICKHOUSE_{name}"]
+        for key, name in (("User", "USER"), ("Key", "PASSWORD"))
+    }
+    query = urllib.request.Request(stack.clickhouse.url, b"select version()", headers)
+    with urllib.request.urlopen(query, timeout=10) as answer:
+        assert answer.read().decode().split(".")[:2] == clickhouse.split(".")[:2]
+
+
 def test_kafka_logs_to_stdout_only(stack: Stack) -> None:
     assert "Kafka Server started (kafka.server.KafkaRaftServer)" in stack.kafka.log
     assert {path.name for path in stack.kafka.folder.iterdir()} <= {"config", "default", "data", "kafka.log", "bin"}
@@ -193,6 +208,7 @@ def test_kafka_keeps_what_it_has_over_a_restart_and_its_health_tells_the_differe
     until(lambda: stack.kafka.health().returncode == 0, lambda: stack.kafka.health().stderr)
 
 
+@pytest.mark.skipif(shutil.which("wget") is None and "CI" not in os.environ, reason="wget is not installed")
 def test_clickhouse_health_tells_the_difference(stack: Stack, free_port: Callable[[], int]) -> None:
     service = SERVICES["clickhouse"]
     here = replaced(service.health_command, {"127.0.0.1:8123": stack.clickhouse.url.removeprefix("http://")})

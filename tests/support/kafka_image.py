@@ -92,7 +92,9 @@ class KafkaImage:
         return str(source)
 
     def _run(self, main: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [self.installation.java, "-Xmx256m", "-cp", f"{self.installation.jars}/*", main, *arguments]
+        logging = f"-Dlog4j2.configurationFile={self.folder / 'config' / 'tools-log4j2.yaml'}"  # as the image, though
+        # it is not there yet: the folder is empty at each start.
+        command = [self.installation.java, logging, "-cp", f"{self.installation.jars}/*", main, *arguments]
         environment = {**os.environ, **self.environment}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
 
