@@ -1,0 +1,1 @@
+window.raceline = window.raceline || function () { (raceline.q = raceline.q || []).push(arguments); };
