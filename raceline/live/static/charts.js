@@ -54,7 +54,7 @@ function ordersOption(times, series, colours) {
     yAxis: [valueAxis(colours), { ...valueAxis(colours), splitLine: { show: false } }],
     series: [
       { name: "Orders", type: "bar", barCategoryGap: "22%", color: colours.convert, data: points(times, series.values.orders) },
-      { name: "Revenue", type: "line", yAxisIndex: 1, smooth: 0.25, smoothMonotone: "x", showSymbol: false, color: colours.engage,
+      { name: "Revenue", type: "line", yAxisIndex: 1, smooth: 0.25, smoothMonotone: "x", symbol: "circle", showSymbol: false, color: colours.engage,
         lineStyle: { width: 2 }, data: points(times, series.values.revenue) },
     ],
   };

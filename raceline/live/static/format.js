@@ -61,6 +61,7 @@ export const moment = (date) => `${day(date)}, ${clock(date)}`;
 
 export function duration(seconds) {
   if (seconds === null) return MISSING;
+  if (seconds < 1) return "< 1 s"; // what is measured ends in whole seconds
   if (seconds < 60) return `${format({ maximumFractionDigits: 1 }).format(seconds)} s`;
   if (seconds < 3600) return `${number(seconds / 60)} min`;
   return `${number(seconds / 3600)} h`;

@@ -16,6 +16,7 @@ export function showFunnel({ funnel, groups }) {
     showChange(part.delta, { value: stage.persons, previous: stage.previous, unit: "count" });
     write(part.foot, `${number(stage.events)} events`);
     part.path.setAttribute("d", outline(stage.persons / most, (funnel[place + 1] ?? stage).persons / most));
+    part.bar.hidden = stage.persons === 0;
     part.bar.style.width = `${(100 * stage.persons) / most}%`;
     if (rates[place]) showRate(part, rates[place]);
   });
