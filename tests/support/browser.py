@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # What a person's browser says of itself; a headless Chromium names itself, and Raceline counts it as a bot.
-PERSON: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+_PERSON: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 _FLAGS: Final = [
     "--no-sandbox",  # root has none
     "--disable-gpu",
@@ -34,11 +34,17 @@ def _chromium() -> str:
 
 @contextmanager
 def launched() -> Iterator["Browser"]:
-    """While it runs, the thread has a running event loop: tests that use it cannot call asyncio.run."""
+    """The browser of a person. While it runs, the thread has a running event loop: tests cannot call asyncio.run."""
     from playwright.sync_api import sync_playwright  # only those who need it pay for its import
 
     chromium = _chromium()
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=_FLAGS)
+        # Not by new_context(user_agent=...): beacons of a page that is left would still name the headless browser.
+        browser = driver.chromium.launch(executable_path=chromium, args=[*_FLAGS, f"--user-agent={_PERSON}"])
         yield browser
         browser.close()
+
+
+def launched_as_itself(beside: "Browser") -> "Browser":
+    """A headless browser that says so, by the same driver; the caller closes it."""
+    return beside.browser_type.launch(executable_path=_chromium(), args=_FLAGS)
