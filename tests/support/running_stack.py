@@ -1,6 +1,9 @@
 """A whole stack for the tests: real broker, real engine, real workers; here as `raceline up` runs them."""
 
+import os
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from abc import ABC, abstractmethod
@@ -9,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from rich.console import Console
 
@@ -21,6 +24,8 @@ from raceline.send import Sending, Summary, send_files
 from raceline.settings import CommandSettings
 from raceline.supervisor import Supervisor
 from raceline.wait import wait
+
+_RACELINE: Final = (sys.executable, "-c", "from raceline.cli import main; main()")
 
 Result = TypeVar("Result")
 
@@ -40,6 +45,19 @@ class RunningStack(ABC):
     @abstractmethod
     def check(self) -> None:
         """Starts again what ended."""
+
+    def command(self, *words: str) -> str:
+        """What `raceline` says, as a process of its own; it must end well."""
+        done = subprocess.run(
+            [*_RACELINE, *words],
+            env=os.environ | dict(self.environment),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def send(self, *files: Path, site: str, format: str = "events", mapping: str | None = None) -> Summary:
         sending = Sending(tuple(str(file) for file in files), format, mapping, site)

@@ -1,7 +1,6 @@
 """The whole stack as it runs on a cluster: every process started alone, told by `RACELINE_*` where the others are."""
 
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -20,7 +19,6 @@ from raceline.settings import CommandSettings
 
 _COLLECTOR: Final = ("-m", "producers.website")
 _WORKER: Final = ("-m", "faust", "-q", "-A", "stream_processors.worker", "worker", "--without-web", "-l", "warn")
-_RACELINE: Final = (sys.executable, "-c", "from raceline.cli import main; main()")
 _READY_SECONDS: Final = 60.0
 
 
@@ -61,19 +59,6 @@ class SeparateStack(RunningStack):
         children = [self.collector, *self._workers]
         with ThreadPoolExecutor(len(children)) as threads:
             list(threads.map(Child.stop, children))
-
-    def command(self, *words: str) -> str:
-        """What `raceline` says; it must end well."""
-        done = subprocess.run(
-            [*_RACELINE, *words],
-            env=os.environ | dict(self.environment),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def _process_environment(self) -> dict[str, str]:
         # The session as short as Kafka allows: tests wait until the partitions of a killed worker move.
