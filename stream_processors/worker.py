@@ -5,10 +5,12 @@ import logging
 
 from stream_processors.app import create_app
 from stream_processors.heartbeat import install_heartbeat
+from stream_processors.repetition import pass_once_a_minute
 from stream_processors.settings import WorkerSettings
 
 for library in ("urllib3", "clickhouse_connect"):
     logging.getLogger(library).setLevel(logging.ERROR)  # an outage is told once, by the loop that retries
+pass_once_a_minute("aiokafka")
 
 settings = WorkerSettings()
 settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
