@@ -115,8 +115,8 @@ def _orders(row: _Found) -> Iterable[Node]:
 
 def _fact(row: Row) -> Fact:
     """Of a row of `store.history`: the fact stands after site_id, node and version."""
-    *before, candidates = row[3:11]
-    return Fact(*before, tuple(candidates), *row[11:])
+    fact: Fact = Fact._make((*row[3:10], tuple(row[10]), *row[11:]))
+    return fact
 
 
 def _stored(row: Row) -> Stored:

@@ -27,35 +27,28 @@ class _Plain:
         return b""
 
 
-class _Zlib:
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(47)  # gzip and zlib headers
+class _Frames:
+    """Compressed data as frames one after the other: clickhouse-connect makes one of each block of an insert."""
+
+    def __init__(self, name: str, frame: Callable[[], Any], errors: tuple[type[Exception], ...]) -> None:
+        self._name, self._new_frame, self._errors = name, frame, errors
+        self._frame: Any = None  # the one that has begun and not ended
 
     def decode(self, chunk: bytes) -> bytes:
-        try:
-            return self._inflate.decompress(chunk)
-        except zlib.error as error:
-            raise refusal(CANNOT_DECOMPRESS, f"The request body is not gzip or deflate: {error}") from None
+        found = []
+        while chunk:
+            self._frame = self._frame or self._new_frame()
+            try:
+                found.append(bytes(self._frame.decompress(chunk)))
+            except self._errors as error:
+                raise refusal(CANNOT_DECOMPRESS, f"The request body is not {self._name}: {error}") from None
+            chunk = b""
+            if self._frame.eof:
+                chunk, self._frame = self._frame.unused_data or b"", None
+        return b"".join(found)
 
     def finish(self) -> bytes:
-        rest = self._inflate.flush()
-        if not self._inflate.eof:
-            raise refusal(CANNOT_DECOMPRESS, "The compressed request body ends early")
-        return rest
-
-
-class _Lz4:
-    def __init__(self) -> None:
-        self._frame = lz4.frame.LZ4FrameDecompressor()
-
-    def decode(self, chunk: bytes) -> bytes:
-        try:
-            return bytes(self._frame.decompress(chunk))
-        except (RuntimeError, EOFError) as error:
-            raise refusal(CANNOT_DECOMPRESS, f"The request body is not an LZ4 frame: {error}") from None
-
-    def finish(self) -> bytes:
-        if not self._frame.eof:
+        if self._frame is not None:
             raise refusal(CANNOT_DECOMPRESS, "The compressed request body ends early")
         return b""
 
@@ -84,9 +77,9 @@ def decoder(content_encoding: str) -> Decoder:
         case "" | "identity":
             return _Plain()
         case "gzip" | "x-gzip" | "deflate":
-            return _Zlib()
+            return _Frames("gzip or deflate", lambda: zlib.decompressobj(47), (zlib.error,))  # with either header
         case "lz4":
-            return _Lz4()
+            return _Frames("an LZ4 frame", lz4.frame.LZ4FrameDecompressor, (RuntimeError, EOFError))
         case "zstd":
             return _Whole("zstd", cramjam.zstd.decompress)
         case "br":
