@@ -256,7 +256,7 @@ def test_nothing_is_lost_when_kafka_is_killed_and_started_again(own_kafka: Apach
         for worker in workers:
             stage.wait_for_more(worker)
         own_kafka.kill()
-        time.sleep(10)  # longer than a session
+        time.sleep(7)  # longer than a session
         own_kafka.start()
         for worker in workers:
             stage.wait_for_more(worker)
