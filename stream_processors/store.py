@@ -23,8 +23,11 @@ EventKey = tuple[str, UUID]  # site_id, event_id
 Bucket = tuple[str, int, int]  # site_id, minute as epoch seconds, version of what is computed for it
 Row = Sequence[Any]
 
+# Many small statements: sharing one out over threads costs more than it saves.
+_ONE_THREAD: Final = {"max_threads": 1}
 # One insert of old events may touch many months; the default of 100 partitions is a guard for other uses.
-_INSERT_SETTINGS: Final = {"max_partitions_per_insert_block": 0}
+_ANY_MONTHS: Final = {"max_partitions_per_insert_block": 0}
+_INSERT_SETTINGS: Final = {**_ONE_THREAD, **_ANY_MONTHS, "input_format_parallel_parsing": 0}
 _LARGEST_RECEIVED: Final = (1 << 48) - 1
 
 
@@ -119,11 +122,11 @@ class Store:
 
     async def _select(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
         return await asyncio.to_thread(
-            lambda: self._connected().query(query(name), parameters=dict(parameters)).result_rows
+            lambda: self._connected().query(query(name), parameters=dict(parameters), settings=_ONE_THREAD).result_rows
         )
 
     def _command(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self._connected().command(query(name), parameters=dict(parameters), settings=_INSERT_SETTINGS)
+        self._connected().command(query(name), parameters=dict(parameters), settings=_ANY_MONTHS)
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         columns = TABLES[table]
