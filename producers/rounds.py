@@ -177,7 +177,7 @@ class Rounds:
     def _report(self, now: float) -> None:
         for request in self.pending:
             if not request.finished and now >= request.deadline:
-                if self._last_progress < request.submitted:  # nothing else was acknowledged since
+                if self.outage is None and self._last_progress < request.submitted:  # nothing acknowledged since
                     self._note_outage("no answer")
                 request.error = PublishFailed(f"Kafka did not take the records in time: {self.outage or 'no answer'}")
         finished = [request for request in self.pending if request.finished]
