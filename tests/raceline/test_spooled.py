@@ -10,7 +10,10 @@ import pytest
 from producers.spool import Segment, segments
 from raceline import spooled
 from raceline.database import Database
-from raceline.spooled import StoredSegments
+from raceline.embedded.clickhouse import ClickHouse
+from raceline.migrate import migrate
+from raceline.settings import CommandSettings
+from raceline.spooled import StoredSegments, all_known
 
 
 class Known:
@@ -46,3 +49,16 @@ def test_a_segment_is_read_once_while_nothing_changes(tmp_path: Path, monkeypatc
     for _ in range(3):
         assert stored.among(found, database) == found
     assert len(read) == 3
+
+
+def test_ids_are_asked_about_in_parameters_that_clickhouse_takes(clickhouse: ClickHouse) -> None:
+    settings = CommandSettings(clickhouse_url=clickhouse.url, clickhouse_database="spooled")
+    list(migrate(settings))
+    database = Database.connect(settings)
+    try:
+        ids = [str(UUID(int=number)) for number in range(5000)]
+        database.insert("dead_letters", [[one, one] for one in ids], ["dead_letter_id", "event_id"])
+        assert all_known(database, ids)
+        assert not all_known(database, [*ids, str(UUID(int=5000))])
+    finally:
+        database.close()

@@ -12,6 +12,7 @@ CANNOT_DECOMPRESS: Final = 271
 TOO_LARGE: Final = 307
 ACCESS_DENIED: Final = 497
 AUTHENTICATION_FAILED: Final = 516
+_POCO: Final = 1000
 
 _NAMES: Final = {
     SYNTAX_ERROR: "SYNTAX_ERROR",
@@ -63,6 +64,12 @@ class QueryFailedError(Exception):
 def refusal(code: int, sentence: str) -> QueryFailedError:
     """A failure that this server itself decides, worded like the engine's."""
     return QueryFailedError(code, f"Code: {code}. DB::Exception: {sentence} ({_NAMES[code]})")
+
+
+def form_refusal(sentence: str) -> QueryFailedError:
+    """A server's failure to read a request's fields, which comes from its HTTP library."""
+    text = f"HTML Form Exception: {sentence}"
+    return QueryFailedError(_POCO, f"Poco::Exception. Code: {_POCO}, e.code() = 0, {text}")
 
 
 def from_engine(message: str) -> QueryFailedError:

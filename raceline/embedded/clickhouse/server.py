@@ -8,14 +8,13 @@ from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from raceline.embedded.clickhouse.body import Body
 from raceline.embedded.clickhouse.encoding import decoder
 from raceline.embedded.clickhouse.engine import Engine
 from raceline.embedded.clickhouse.errors import QueryFailedError
 from raceline.embedded.clickhouse.execution import Execution
-from raceline.embedded.clickhouse.form import form_fields
+from raceline.embedded.clickhouse.form import form_fields, url_fields
 from raceline.embedded.clickhouse.greeting import greeting, is_greeting
 from raceline.embedded.clickhouse.guard import Guard
 from raceline.embedded.clickhouse.outgoing import SERVER_NAME, Outgoing
@@ -27,6 +26,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _GREETING_BYTES: Final = 200
+_LONGEST_URL: Final = 1 << 20  # http_max_uri_size of a server
 Asked = tuple[Mapping[str, str], Mapping[str, str]]  # the URL's parameters, the headers
 _OK: Final = {"/ping": b"Ok.\n", "/replicas_status": b"Ok.\n"}
 
@@ -53,12 +53,14 @@ class ClickHouseApp:
             return await _answer(send, 200, _OK[scope["path"]])
         if scope["path"] != "/":
             return await _answer(send, 404, b"There is no such page here; queries go to /\n")
-        url = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="surrogateescape"))
-        if scope["method"] in {"GET", "HEAD"} and "query" not in url:
-            return await _answer(send, 200, b"Ok.\n")
+        if len(scope["query_string"]) > _LONGEST_URL - len("/?"):
+            return await _answer(send, 400, b"HTTP request URI invalid or too long\n")
         if scope["method"] not in {"GET", "HEAD", "POST"}:
             return await _answer(send, 405, b"Queries come by GET or POST\n")
         try:
+            url = url_fields(scope["query_string"])
+            if scope["method"] in {"GET", "HEAD"} and "query" not in url:
+                return await _answer(send, 200, b"Ok.\n")
             self.guard.refuse_unknown(fields, url)
             query = read_query(scope["method"], url, fields, self.new_id())
             await self._query(query, (url, fields), receive, send)

@@ -122,11 +122,6 @@ def test_query_parameters_arrive_as_sent(ask: Ask, kind: str, sent: str, shown: 
     assert reply.text == f"{shown}\n"
 
 
-def test_url_of_half_a_mebibyte_is_taken(ask: Ask) -> None:
-    long = "x" * (512 << 10)
-    assert ask("POST", b"SELECT length({a:String})", param_a=long).body == b"%d\n" % len(long)
-
-
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate", "lz4", "zstd", "br"])
 def test_encoded_body_is_decoded(ask: Ask, encoding: str) -> None:
     encode = {
