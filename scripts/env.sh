@@ -7,6 +7,8 @@ if [ -e .env ]; then
 fi
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 umask 077
+trap 'rm -f .env.new' EXIT
+trap 'exit 1' HUP INT TERM
 while IFS= read -r line; do
     case $line in
         \#*) ;;

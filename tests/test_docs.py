@@ -1,13 +1,13 @@
 """The docs against the code: generated pages are fresh, what users type or meet is in them, links lead somewhere."""
 
 import re
-import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final, get_args
 
 import pytest
+from checkout import tracked
 from pydantic_settings import BaseSettings
 from typer.main import get_command
 
@@ -40,8 +40,7 @@ _ELSEWHERE: Final = re.compile(
 
 @cache
 def _tracked() -> tuple[Path, ...]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    paths = [ROOT / name for name in listed.split("\0") if name and not name.startswith(NOT_OURS)]
+    paths = [ROOT / name for name in tracked() if not name.startswith(NOT_OURS)]
     return tuple(path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8192])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from checkout import tracked
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -146,9 +147,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_every_file_that_the_code_reads(wheel: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", *PACKAGES, "sql"], cwd=ROOT, capture_output=True, text=True, check=True)
     with zipfile.ZipFile(wheel) as archive:
-        assert set(listed.stdout.split()) - set(archive.namelist()) == set()
+        assert set(tracked(*PACKAGES, "sql")) - set(archive.namelist()) == set()
 
 
 def test_the_command_runs_from_the_wheel_and_finds_its_sql(wheel: Path, tmp_path: Path) -> None:

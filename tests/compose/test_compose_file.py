@@ -1,10 +1,7 @@
 """docker-compose.yml as a text: pinned, closed, without secrets, and with the settings that our processes read."""
 
 import re
-import stat
-import subprocess
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -42,11 +39,39 @@ def test_the_stack_has_its_parts() -> None:
     assert set(SERVICES) == {"kafka", "clickhouse", "migrate", "collector", "worker", "grafana"}
 
 
+BUILT: Final = {service.values["image"] for service in SERVICES.values() if "build" in service.values}
+
+
 @each
 def test_image_is_pinned_or_built_here(service: Service) -> None:
-    built = service.values.get("build")
-    assert built or re.fullmatch(r"[a-z/-]+:\d+(\.\d+)+", service.values["image"])
+    image, built = service.values["image"], service.values.get("build")
+    assert image in BUILT or re.fullmatch(r"[a-z/-]+:\d+(\.\d+)+", image)
     assert not built or (ROOT / built / "Dockerfile").is_file()
+
+
+def test_each_image_is_built_by_one_service_that_the_others_wait_for_without_asking_a_registry() -> None:
+    builders = [service for service in SERVICES.values() if "build" in service.values]
+    assert sorted(service.values["image"] for service in builders) == ["raceline", "raceline-grafana"]
+    for builder in builders:
+        image = builder.values["image"]
+        users = [service for service in SERVICES.values() if service.values["image"] == image and service != builder]
+        assert all(builder.name in service.values["depends_on"] for service in users)
+        assert all(service.values["pull_policy"] == "never" for service in users)
+    assert {service.values["image"] for service in map(SERVICES.__getitem__, OURS)} == {"raceline"}
+
+
+@each
+def test_folders_in_memory_belong_to_the_user_who_writes_them(service: Service) -> None:
+    """/tmp takes its mode from the image, where everybody may write; a tmpfs itself belongs to root."""
+    folders = [folder.partition(":")[::2] for folder in service.values["tmpfs"]]
+    owned = {folder: options for folder, options in folders if folder != "/tmp"}
+    assert all(re.search(r"\buid=[1-9]\d*,gid=\d+\b", options) for options in owned.values()), owned
+
+
+def test_kafka_can_write_what_its_image_writes_at_each_start() -> None:
+    kafka = SERVICES["kafka"].values
+    assert kafka["user"] == "appuser", "1000 in the image"
+    assert {f"/opt/kafka/{name}:uid=1000,gid=1000" for name in ("config", "logs")} <= set(kafka["tmpfs"])
 
 
 @each
@@ -179,62 +204,6 @@ def test_no_secret_is_in_the_file_and_each_is_required() -> None:
     assert found
     assert all(re.fullmatch(r"\$\{\w+:\?.+\}", value) for value in found.values()), found
     assert all(secret(name) for name in VARIABLES)
-
-
-def test_missing_secret_is_said_with_what_to_do() -> None:
-    with pytest.raises(KeyError, match=r"scripts/env\.sh"):
-        services({})
-
-
-def test_the_example_names_every_variable_and_no_secret() -> None:
-    example = dict(
-        line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if not line.startswith("#")
-    )
-    assert example.keys() == set(re.findall(r"\$\{(\w+)", TEXT))
-    assert {name for name, value in example.items() if not value} == set(VARIABLES)
-    for name, default in re.findall(r"\$\{(\w+):-([^}]+)\}", TEXT):
-        assert example[name] == default
-
-
-def ignored(path: str) -> bool:
-    return subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False).returncode == 0
-
-
-def test_written_secrets_are_not_committed() -> None:
-    assert ignored(".env")
-    assert not ignored(".env.example")
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    for name in (".env.example", "scripts/env.sh"):
-        copy = tmp_path / name
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_text((ROOT / name).read_text())
-    return tmp_path
-
-
-def write_env(checkout: Path) -> str:
-    command = ["sh", str(checkout / "scripts" / "env.sh")]
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=True, timeout=20).stdout
-
-
-def test_env_is_written_with_random_secrets_that_nobody_else_reads(checkout: Path) -> None:
-    said = write_env(checkout)
-    written = checkout / ".env"
-    assert stat.S_IMODE(written.stat().st_mode) == 0o600
-    values = dict(line.split("=", 1) for line in written.read_text().splitlines() if not line.startswith("#"))
-    secrets = [values[name] for name in VARIABLES]
-    assert all(re.fullmatch("[0-9a-f]{48}", value) for value in secrets)
-    assert len(set(secrets)) == len(secrets)
-    assert not any(value in said for value in secrets)
-    assert services(values)["collector"].environment["RACELINE_SECRET"] == values["RACELINE_SECRET"]
-
-
-def test_env_that_is_there_stays(checkout: Path) -> None:
-    (checkout / ".env").write_text("RACELINE_SECRET=mine\n")
-    assert "stays as it is" in write_env(checkout)
-    assert (checkout / ".env").read_text() == "RACELINE_SECRET=mine\n"
 
 
 def users() -> ElementTree.Element:
