@@ -14,7 +14,7 @@ from dockerfile import stages
 
 SOURCE: Final = Path(__file__).with_name("reading")
 _FETCH_SECONDS: Final = 120
-_BUILD_SECONDS: Final = 300
+_BUILD_SECONDS: Final = 600
 _READ_SECONDS: Final = 30
 
 
