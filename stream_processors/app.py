@@ -11,7 +11,7 @@ from schemas.topics import BUCKETS, DEAD_LETTERS, EVENTS, PARTITIONS, PERSONS
 from stream_processors import log, store
 from stream_processors.classify import ClassifyAgent
 from stream_processors.derive import DeriveAgent
-from stream_processors.fetches import Handle, Pace, handle_fetches
+from stream_processors.fetches import Handle, handle_fetches
 from stream_processors.keep_dead_letters import KeepDeadLettersAgent
 from stream_processors.roll_up import RollUpAgent
 from stream_processors.settings import WorkerSettings
@@ -25,21 +25,19 @@ OUTAGES = (log.Outage, store.Outage)
 
 @dataclass(frozen=True)
 class Agent:
-    """What reads a topic: whole fetches, at once all that arrive within `gather_seconds`, but at most so many."""
+    """What reads a topic: whole fetches, all that arrive within `gather_seconds` at once."""
 
     topic: str
     handle: Handle
     gather_seconds: float = 0.0
-    most_fetches: int = 16
 
 
 def agents(settings: WorkerSettings, topics: log.Log) -> list[Agent]:
     tables = store.Store(settings)
     generation = settings.broker_generation
     return [
-        # One fetch of each partition: what a statement costs is shared, and a batch stays small enough for the loop.
-        Agent(EVENTS.name, ClassifyAgent(tables, topics), gather_seconds=0.01, most_fetches=PARTITIONS),
-        Agent(PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.1),
+        Agent(EVENTS.name, ClassifyAgent(tables, topics), gather_seconds=0.2),
+        Agent(PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.2),
         Agent(BUCKETS.name, RollUpAgent(tables, generation), gather_seconds=settings.roll_up_seconds),
         Agent(DEAD_LETTERS.name, KeepDeadLettersAgent(tables)),
     ]
@@ -73,12 +71,8 @@ def app_of(agents: Iterable[Agent], settings: WorkerSettings) -> Any:
 
 
 def _declare(app: Any, agent: Agent) -> None:
-    pace = Pace(most_fetches=agent.most_fetches)
-
     async def run(stream: AsyncIterator[Any]) -> None:
-        await handle_fetches(
-            stream, agent.handle, app=app, outages=OUTAGES, gather_seconds=agent.gather_seconds, pace=pace
-        )
+        await handle_fetches(stream, agent.handle, app=app, outages=OUTAGES, gather_seconds=agent.gather_seconds)
 
     app.agent(fetch_topic(app, agent.topic), name=agent.topic)(run)
 

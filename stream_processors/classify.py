@@ -1,5 +1,6 @@
 """The first agent: `race.events` in; stored events, `race.classified`, dead letters and touched persons out."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,11 @@ class Batch:
     letters: list[DeadLetter] = field(default_factory=list)
     barriers: list[Barrier] = field(default_factory=list)
 
+    def add(self, other: "Batch") -> None:
+        self.events += other.events
+        self.letters += other.letters
+        self.barriers += other.barriers
+
 
 class ClassifyAgent:
     def __init__(self, store: Store, log: Log) -> None:
@@ -38,7 +44,10 @@ class ClassifyAgent:
         self._log = log
 
     async def __call__(self, fetches: Sequence[Fetch]) -> None:
-        batch = sort_out(fetches, datetime.now(UTC))
+        batch, now = Batch(), datetime.now(UTC)
+        for fetch in fetches:
+            batch.add(sort_out([fetch], now))
+            await asyncio.sleep(0)  # some 0.1 s of work, and the loop serves others too
         await self._keep_first_times(batch.events)
         await self._store.insert("events", [event_row(event) for event in batch.events])
         await self._log.send(outgoing(batch))

@@ -45,8 +45,9 @@ class DeriveAgent:
         found = changes(requests, around)
         await self._store.insert("derived", found.derived)
         again = await outdated(self._store, around) & requests.keys()
-        corrected = corrected_events(await self._store.events(found.corrections), found.corrections)
-        await self._log.send(chain(_persons(found.others | again), _buckets(found.buckets), corrected))
+        await self._log.send(chain(_persons(found.others | again), _buckets(found.buckets)))
+        # After the KPIs have what they need: nobody waits for these.
+        await self._log.send(corrected_events(await self._store.events(found.corrections), found.corrections))
 
 
 def read_requests(fetches: Iterable[Fetch], generation: int) -> tuple[dict[Node, Request], list[Barrier]]:

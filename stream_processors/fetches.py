@@ -60,12 +60,14 @@ Handle = Callable[[Sequence[Fetch]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Pace:
-    """How patient the loop is. All in seconds, except the count."""
+    """How patient the loop is. All in seconds, except the counts."""
 
     first_backoff: float = 0.1
     longest_backoff: float = 5.0
     stop: float = 5.0  # what a running `handle` gets to finish in when the worker stops
-    most_fetches: int = 16  # in one call of `handle`
+    # One call of `handle` gets no more fetches once it has so many records, and no more than so many fetches.
+    enough_records: int = 16_000
+    most_fetches: int = 64
 
     def backoffs(self) -> Iterator[float]:
         seconds = self.first_backoff
@@ -97,7 +99,7 @@ async def handle_fetches(
     loop = _Loop(handle, app, outages, pace, app.transport.progress)
     reader = _Reader(stream.noack().events())
     try:
-        while events := await reader.take(gather_seconds, pace.most_fetches):
+        while events := await reader.take(gather_seconds, pace):
             await loop.process(events)
     finally:
         await reader.close()
@@ -111,7 +113,7 @@ class _Reader:
         self._waiting: asyncio.Future[Any] | None = None
         self._taken_at = -math.inf
 
-    async def take(self, gather_seconds: float, limit: int) -> list[Any]:
+    async def take(self, gather_seconds: float, pace: Pace) -> list[Any]:
         """The next event and those that follow it until `gather_seconds` after the previous take.
 
         So an event that comes after a pause hardly waits, and a steady flow is taken once in that time. Empty at the
@@ -119,14 +121,15 @@ class _Reader:
         """
         clock = asyncio.get_running_loop().time
         taken: list[Any] = []
-        deadline = math.inf
-        while len(taken) < limit and clock() < deadline:
+        deadline, records = math.inf, 0
+        while len(taken) < pace.most_fetches and records < pace.enough_records and clock() < deadline:
             self._waiting = self._waiting or asyncio.ensure_future(anext(self._events))
             await asyncio.wait({self._waiting}, timeout=None if math.isinf(deadline) else deadline - clock())
             if not self._waiting.done():
                 break
             try:
                 taken.append(self._waiting.result())
+                records += len(taken[-1].value.records)
             except StopAsyncIteration:
                 break  # the ended read stays: the next `take` ends at once, too
             self._waiting = None

@@ -1,7 +1,7 @@
 """Reads and writes ClickHouse for the agents. All calls block a thread, never the event loop."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -22,12 +22,18 @@ Node = tuple[str, str]  # site_id, node
 EventKey = tuple[str, UUID]  # site_id, event_id
 Bucket = tuple[str, int, int]  # site_id, minute as epoch seconds, version of what is computed for it
 Row = Sequence[Any]
+Keys = Mapping[str, Sequence[str | int]]  # by parameter, lists side by side
 
+# Every condition is on sorting keys, so rows that it drops need not be read for `final`.
+_KEYS_FIRST: Final = {"optimize_move_to_prewhere_if_final": 1}
 # Many small statements: sharing one out over threads costs more than it saves.
 _ONE_THREAD: Final = {"max_threads": 1}
+_SELECT_SETTINGS: Final = {**_ONE_THREAD, **_KEYS_FIRST}
 # One insert of old events may touch many months; the default of 100 partitions is a guard for other uses.
 _ANY_MONTHS: Final = {"max_partitions_per_insert_block": 0}
 _INSERT_SETTINGS: Final = {**_ONE_THREAD, **_ANY_MONTHS, "input_format_parallel_parsing": 0}
+# A ClickHouse server refuses parameters of more than 128 KiB (http_max_field_value_size); escaped, bytes may double.
+_PARAMETER_BYTES: Final = 60_000
 _LARGEST_RECEIVED: Final = (1 << 48) - 1
 
 
@@ -81,8 +87,8 @@ class Store:
     async def _times(self, name: str, wanted: Sequence[EventKey]) -> dict[EventKey, int]:
         if not wanted:
             return {}
-        parameters = {"sites": sorted({site for site, _ in wanted}), "ids": [str(event_id) for _, event_id in wanted]}
-        found = await self._select(name, parameters)
+        keys: Keys = {"sites": [site for site, _ in wanted], "ids": [str(event_id) for _, event_id in wanted]}
+        found = await self._select(name, keys)
         return {(site, event_id): occurred_ms for site, event_id, occurred_ms in found}
 
     async def history(self, nodes: Sequence[Node]) -> Sequence[Row]:
@@ -98,12 +104,12 @@ class Store:
         """Whole events, by site and id and the minute that they are in."""
         if not keys:
             return []
-        parameters = {
+        wanted: Keys = {
             "sites": [site for site, _ in keys],
             "minutes": [key.minute for key in keys.values()],
             "ids": [str(event_id) for _, event_id in keys],
         }
-        return await self._select("store.events", parameters)
+        return await self._select("store.events", wanted)
 
     async def recompute(self, buckets: Sequence[Bucket], lead_names: Sequence[str]) -> None:
         """In one statement."""
@@ -117,16 +123,18 @@ class Store:
 
     async def crossed(self, buckets: Sequence[Bucket]) -> set[tuple[str, int]]:
         """Those, by site and minute, whose rows are not all of one recomputation."""
-        parameters = {"sites": [site for site, _, _ in buckets], "minutes": [minute for _, minute, _ in buckets]}
-        return {(site, minute) for site, minute in await self._select("roll_up.crossed", parameters)}
+        keys: Keys = {"sites": [site for site, _, _ in buckets], "minutes": [minute for _, minute, _ in buckets]}
+        return {(site, minute) for site, minute in await self._select("roll_up.crossed", keys)}
 
-    async def _select(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        return await asyncio.to_thread(
-            lambda: self._connected().query(query(name), parameters=dict(parameters), settings=_ONE_THREAD).result_rows
-        )
+    async def _select(self, name: str, keys: Keys) -> Sequence[Row]:
+        """The rows for all keys, which stand in lists side by side."""
+        return await asyncio.to_thread(lambda: [row for piece in pieces(keys) for row in self._query(name, piece)])
+
+    def _query(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        return self._connected().query(query(name), parameters=dict(parameters), settings=_SELECT_SETTINGS).result_rows
 
     def _command(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self._connected().command(query(name), parameters=dict(parameters), settings=_ANY_MONTHS)
+        self._connected().command(query(name), parameters=dict(parameters), settings=_ANY_MONTHS | _KEYS_FIRST)
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         columns = TABLES[table]
@@ -145,5 +153,17 @@ class Store:
         return self._client
 
 
-def _node_parameters(nodes: Sequence[Node]) -> dict[str, list[str]]:
+def pieces(keys: Keys) -> Iterator[dict[str, list[str | int]]]:
+    """Cut lists that stand side by side so that none of a piece is too long for a parameter."""
+    start, sizes = 0, [0] * len(keys)
+    for at, row in enumerate(zip(*keys.values(), strict=True)):
+        lengths = [len(str(value).encode()) + 3 for value in row]  # with two quotes and a comma
+        sizes = [size + length for size, length in zip(sizes, lengths, strict=True)]
+        if at > start and max(sizes) > _PARAMETER_BYTES:
+            yield {name: list(values[start:at]) for name, values in keys.items()}
+            start, sizes = at, lengths
+    yield {name: list(values[start:]) for name, values in keys.items()}
+
+
+def _node_parameters(nodes: Sequence[Node]) -> Keys:
     return {"sites": [site for site, _ in nodes], "nodes": [node for _, node in nodes]}

@@ -67,7 +67,7 @@ def faust_settings(
         "consumer_auto_offset_reset": "earliest",  # the consumer takes "nothing committed" for the beginning
         "consumer_metadata_max_age_ms": 10_000,  # until a worker sees topics that were created after its start
         "consumer_max_fetch_size": 1024 * 1024,  # per partition, compressed
-        "stream_buffer_maxsize": 16,  # whole fetches, over all partitions of a topic
+        "stream_buffer_maxsize": 32,  # whole fetches, over all partitions of a topic
         # An exception that is no outage is a bug: exit with code 1 and without acknowledging, instead of restarting
         # the agent, which would never be offered that fetch again.
         "agent_supervisor": CrashingSupervisor,

@@ -259,6 +259,16 @@ def test_running_handle_is_waited_for_when_the_worker_stops(outcome: Exception |
     play(scenario)
 
 
+def test_a_call_gets_no_more_fetches_once_it_has_enough_records() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.stream.put(*range(8))
+        rig.stream.end()
+        await rig.start(gather_seconds=0.5, pace=Pace(enough_records=3))
+        assert [len(call) for call in rig.sink.calls] == [3, 3, 2]
+
+    play(scenario)
+
+
 def test_handle_that_takes_too_long_is_left_behind_when_the_worker_stops() -> None:
     async def scenario(rig: Rig) -> None:
         rig.sink.behave = lambda: _wait(asyncio.Event())
