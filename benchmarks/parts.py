@@ -6,14 +6,14 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from apache_kafka import ApacheKafka, installation
 from brokers import AnyBroker
-from running_stack import free_ports
+from ports import free_ports
 
 from raceline.embedded.broker import Broker
 from raceline.embedded.child import Child
@@ -83,4 +83,10 @@ def running_parts(broker: str, folder: Path) -> Iterator[Parts]:
 def _broker(name: str, port: int, folder: Path) -> AnyBroker:
     if name == "tansu":
         return Broker(port, folder / "broker.log")
-    return ApacheKafka(installation(), folder / "kafka", port)
+    return apache_kafka(folder, port)
+
+
+def apache_kafka(folder: Path, port: int) -> ApacheKafka:
+    """With the JVM options of Kafka's own start script, but a smaller heap; the tests' are for a quick start."""
+    jvm = ("-Xmx1g", "-Xms1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+    return ApacheKafka(replace(installation(), jvm=jvm), folder / "kafka", port)

@@ -1,6 +1,7 @@
 """The job in bare aiokafka loops, one for each topic: receive, do, commit. Nothing is watched, retried or guarded."""
 
 import asyncio
+import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -26,9 +27,10 @@ async def loop(agent: Agent, settings: WorkerSettings) -> None:
     while True:
         received = await consumer.getmany(timeout_ms=200)
         if received:
+            began = time.monotonic()
             await agent.handle([_fetch(partition, records) for partition, records in received.items()])
             await consumer.commit()
-            await asyncio.sleep(agent.gather_seconds)
+            await asyncio.sleep(agent.gather_seconds - (time.monotonic() - began))  # at once when it took longer
 
 
 def _fetch(partition: Any, records: Any) -> Fetch:

@@ -13,7 +13,7 @@ from stream_processors.app import Agent
 from stream_processors.fetches import Fetch, Record
 from stream_processors.settings import WorkerSettings
 
-CHECKPOINT_SECONDS = 1.0  # as Raceline gathers requests for a bucket
+CHECKPOINT_SECONDS = 0.3  # of 0.3 and 1.0 the one that is faster here
 
 
 class AgentSink(BaseSink):  # type: ignore[misc]  # installed for the benchmarks alone
@@ -44,7 +44,11 @@ def main() -> None:
         commit_interval=CHECKPOINT_SECONDS,
         commit_every=TAKE * PARTITIONS,
         auto_create_topics=False,
-        consumer_extra_config={"session.timeout.ms": session, "heartbeat.interval.ms": session // 3},
+        consumer_extra_config={
+            "session.timeout.ms": session,
+            "heartbeat.interval.ms": session // 3,
+            "fetch.wait.max.ms": 50,
+        },
         state_dir=str(settings.data_dir / "quix"),
         loglevel="WARNING",
     )
