@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 from compose_file import ROOT
-from dockerfile import Step, stages
+from dockerfile import Step, moved, stages
 
 _STEP_SECONDS: Final = 300
 _UNREACHABLE: Final = re.compile("No matching distribution found|NewConnectionError|ConnectTimeout|ProxyError")
@@ -32,18 +32,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if step.name == "ENV":
             variables = dict(word.split("=", 1) for word in step.words)
             del variables["PIP_NO_CACHE_DIR"]  # for a smaller layer; here it only takes time
-            environment |= {name: _moved(value, paths) for name, value in variables.items()}
+            environment |= {name: moved(value, paths) for name, value in variables.items()}
         elif step.name == "COPY":
             _copy(step, source)
         elif step.name == "RUN" and not step.text.startswith("apt-get"):  # compilers, where there are no wheels
-            _run(_moved(step.text, paths), source, environment)
+            _run(moved(step.text, paths), source, environment)
     return Path(paths["/opt/raceline"])
-
-
-def _moved(text: str, paths: dict[str, str]) -> str:
-    for name, path in paths.items():
-        text = text.replace(name, path)
-    return text
 
 
 def _copy(step: Step, target: Path) -> None:

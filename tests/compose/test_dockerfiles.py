@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 from compose_file import ROOT, services
-from dockerfile import Stage, stages
+from dockerfile import Stage, moved, stages
 
 RACELINE: Final = ROOT / "Dockerfile"
 GRAFANA: Final = ROOT / "grafana" / "Dockerfile"
@@ -76,3 +76,11 @@ def test_grafana_plugin_is_pinned_and_not_hidden_by_the_volume() -> None:
     data = services()["grafana"].values["volumes"][0].partition(":")[2]
     assert not folder.startswith(data)
     assert stage.all("USER")[-1].text == services()["grafana"].values["user"].partition(":")[0]
+
+
+def test_steps_can_be_done_in_other_folders_whatever_those_are_called() -> None:
+    folders = {"/src": "/dist/src/one", "/dist": "/src/dist/two"}
+    assert moved("PATH=/src:/usr/src pip --dir /src/a /dist/*.whl", folders) == (
+        "PATH=/dist/src/one:/usr/src pip --dir /dist/src/one/a /src/dist/two/*.whl"
+    )
+    assert moved("cat /srcs /dist.txt ./src 'a'>/dist", folders) == "cat /srcs /dist.txt ./src 'a'>/src/dist/two"

@@ -5,11 +5,8 @@ Kafka is the image's own set-up and server, ClickHouse the embedded one, our pro
 
 import json
 import os
-import re
 import shutil
 import signal
-import subprocess
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,89 +15,24 @@ from typing import Final
 
 import pytest
 from apache_kafka import ApacheKafkaMissingError, Installation, installation
-from compose_file import VARIABLES, Service, replaced, services
+from compose_file import VARIABLES, replaced, services
 from kafka_image import POM, KafkaImage, checked
+from service_process import ServiceProcess, seconds_of, until
 
-from raceline.embedded.child import Child
 from raceline.embedded.clickhouse import ClickHouse
 
 pytestmark = pytest.mark.e2e
 
 SERVICES: Final = services()
-SECONDS: Final = 60.0
-
-
-def until(condition: Callable[[], bool], said: Callable[[], str], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {said()}"
-        time.sleep(0.2)
-
-
-@dataclass
-class Running:
-    """One of our services."""
-
-    service: Service
-    image: Path
-    environment: dict[str, str]
-    folder: Path
-    health_changes: dict[str, str]
-
-    def __post_init__(self) -> None:
-        self.child = Child(self.service.name)
-
-    @property
-    def log(self) -> str:
-        return (self.folder / f"{self.service.name}.log").read_text()
-
-    def start(self) -> None:
-        self.child.start(self._in_image(self.service.process), self.environment, self.folder / f"{self.child.name}.log")
-
-    def finish(self) -> int | None:
-        until(lambda: not self.child.alive, self.child.log_tail)
-        return self.child.returncode
-
-    def stop(self) -> tuple[int | None, float]:
-        """As Docker does. Its exit code and the seconds that it took."""
-        started = time.monotonic()
-        return self.child.stop(seconds_of(self.service)), time.monotonic() - started
-
-    def health(self) -> subprocess.CompletedProcess[str]:
-        command = replaced(self.service.health_command, self.health_changes)
-        return checked(self._in_image(command), self.environment, self.service)
-
-    def healthy(self) -> bool:
-        return self.health().returncode == 0
-
-    def execute(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`docker compose exec`."""
-        return subprocess.run(
-            self._in_image(list(words)),
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-
-    def _in_image(self, command: list[str]) -> list[str]:
-        found = self.image / "bin" / command[0]
-        return [str(found) if found.exists() else command[0], *command[1:]]
-
-
-def seconds_of(service: Service) -> float:
-    return float(service.values["stop_grace_period"].removesuffix("s"))
 
 
 @dataclass
 class Stack:
     kafka: KafkaImage
     clickhouse: ClickHouse
-    migrate: Running
-    collector: Running
-    worker: Running
+    migrate: ServiceProcess
+    collector: ServiceProcess
+    worker: ServiceProcess
     url: str
 
 
@@ -129,12 +61,12 @@ def stack(
     clickhouse = ClickHouse(folder / "clickhouse", free_port(), environment)
     port = free_port()
 
-    def made(name: str, health_changes: dict[str, str], changes: dict[str, str]) -> Running:
+    def made(name: str, health_changes: dict[str, str], changes: dict[str, str]) -> ServiceProcess:
         addresses = {"kafka:9092": kafka.bootstrap, "http://clickhouse:8123": clickhouse.url}
         values = SERVICES[name].environment
         moved = dict(zip(values, replaced(list(values.values()), addresses | changes), strict=True))
         own = {"PATH": f"{image}/bin:/usr/bin:/bin", "RACELINE_DATA_DIR": str(folder / name)}
-        return Running(SERVICES[name], image, own | moved, folder, health_changes)
+        return ServiceProcess(SERVICES[name], image, own | moved, folder, health_changes)
 
     try:
         kafka.start()
@@ -228,7 +160,7 @@ def test_migrate_ends_well_and_again(stack: Stack) -> None:
 
 def test_migrate_with_a_wrong_password_does_not_end_well(stack: Stack) -> None:
     wrong = {**stack.migrate.environment, "RACELINE_CLICKHOUSE_PASSWORD": "another"}
-    refused = Running(stack.migrate.service, stack.migrate.image, wrong, stack.migrate.folder / "kafka", {})
+    refused = ServiceProcess(stack.migrate.service, stack.migrate.image, wrong, stack.migrate.folder / "kafka", {})
     refused.start()
     assert refused.finish() == 2
     assert "Traceback" not in refused.log
@@ -275,7 +207,7 @@ def test_a_second_worker_joins(running: Stack) -> None:
     changes = {"/tmp/working": str(first.folder / "second"), "-30 seconds": "-7 seconds"}
     environment = {**first.environment, "RACELINE_HEARTBEAT": changes["/tmp/working"]}
     folder = first.folder / "second-worker"
-    second = Running(first.service, first.image, environment, folder, changes)
+    second = ServiceProcess(first.service, first.image, environment, folder, changes)
     second.start()
     try:
         until(second.healthy, lambda: second.log)
@@ -287,9 +219,11 @@ def test_a_second_worker_joins(running: Stack) -> None:
 
 
 def test_no_secret_is_logged(running: Stack) -> None:
-    logged = running.collector.log + running.worker.log + running.migrate.log
-    assert not [value for value in VARIABLES.values() if value in logged]
-    assert not re.search("Traceback", logged)
+    folder = running.collector.folder
+    logs = {path: path.read_text() for path in (*folder.glob("*.log"), *folder.glob("*/*.log"))}
+    assert {"kafka", "clickhouse", "migrate", "collector", "worker"} <= {path.stem for path in logs}
+    assert [(path, name) for path, log in logs.items() for name, value in VARIABLES.items() if value in log] == []
+    assert [path for path, log in logs.items() if "Traceback" in log] == []
 
 
 def test_both_stop_by_themselves_within_the_time_that_docker_gives_them(running: Stack) -> None:

@@ -50,13 +50,8 @@ def replaced(words: Sequence[str], changes: Mapping[str, str]) -> list[str]:
     """With other addresses, so that what was written for a container can run beside the tests. Each must occur."""
     for old in changes:
         assert any(old in word for word in words), f"{old} does not occur in {words}"
-    return [_all_replaced(word, changes) for word in words]
-
-
-def _all_replaced(text: str, changes: Mapping[str, str]) -> str:
-    for old, new in changes.items():
-        text = text.replace(old, new)
-    return text
+    any_old = re.compile("|".join(map(re.escape, changes)))  # in one pass: a new address may contain another old one
+    return [any_old.sub(lambda found: changes[found[0]], word) for word in words]
 
 
 def _filled(value: Any, variables: Mapping[str, str]) -> Any:

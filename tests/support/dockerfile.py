@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def stages(path: Path) -> list[Stage]:
     starts = [number for number, step in enumerate(steps) if step.name == "FROM"]
     ends = [*starts[1:], len(steps)]
     return [_stage(steps[start], steps[start + 1 : end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def moved(text: str, folders: Mapping[str, str]) -> str:
+    """The text with other folders than those of the image, wherever a path begins with one of them."""
+    old = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, folders))})(?![\w.-])")
+    return old.sub(lambda found: folders[found[0]], text)
 
 
 def _stage(first: Step, steps: list[Step]) -> Stage:
