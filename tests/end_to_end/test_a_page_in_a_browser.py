@@ -23,8 +23,8 @@ PERSONS: Final = "#funnel .stage-value"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """One with a live page, which other tests send nothing to."""
+def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One with a live page, which other tests send nothing to. After the browser: without one there is no test."""
     with running(tmp_path_factory.mktemp("stack"), workers=1) as found:
         yield found
 
