@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import socket
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ with warnings.catch_warnings():  # kafka-python reads its message schemas in a d
     warnings.simplefilter("ignore", DeprecationWarning)
     import kafka.admin  # noqa: F401
 
+import ports
 from apache_kafka import ApacheKafka, ApacheKafkaMissingError, Installation, installation
 from brokers import KINDS, AnyBroker
 from browser import launched
@@ -29,17 +29,10 @@ if TYPE_CHECKING:
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """A function that finds a port nobody listens on."""
-    return _free_port
+    return ports.free_port
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +47,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="module")
 def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A running embedded broker, empty at the start of each test module."""
-    broker = Broker(_free_port(), tmp_path_factory.mktemp("broker") / "broker.log")
+    broker = Broker(ports.free_port(), tmp_path_factory.mktemp("broker") / "broker.log")
     broker.start()
     yield broker
     broker.stop()
@@ -103,7 +96,7 @@ def stopped_broker(request: pytest.FixtureRequest, tmp_path: Path, free_port: Ca
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
     """A running embedded ClickHouse, shared by the whole run: a test works in a database of its own."""
-    server = ClickHouse(tmp_path_factory.mktemp("clickhouse") / "data", _free_port())
+    server = ClickHouse(tmp_path_factory.mktemp("clickhouse") / "data", ports.free_port())
     server.start()
     yield server
     server.stop()

@@ -1,11 +1,9 @@
 """Whoever asks in another terminal is told the same, whether by `raceline kpis`, by curl or by a ClickHouse client."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import clickhouse_connect
@@ -45,18 +43,7 @@ def report(stack: RunningStack) -> Report:
     answer = json.loads(typed(stack, in_readme("curl", "/v1/events")))
     assert answer["accepted"] == 1
     stack.settle()
-    asked = [
-        sys.executable,
-        "-c",
-        "from raceline.cli import main; main()",
-        "kpis",
-        "--site",
-        "demo",
-        "--format",
-        "json",
-    ]
-    environment = os.environ | dict(stack.environment)
-    report: Report = json.loads(subprocess.run(asked, env=environment, stdout=subprocess.PIPE, check=True).stdout)
+    report: Report = json.loads(stack.command("kpis", "--site", "demo", "--format", "json"))
     assert report["reach"]["page_views"]
     return report
 

@@ -4,13 +4,14 @@ import hashlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+from ports import free_port
 
 from raceline.embedded.child import Child
 
@@ -21,11 +22,9 @@ _FORMAT_SECONDS: Final = 60.0
 _READY_SECONDS: Final = 60.0
 _STARTED: Final = b"Kafka Server started"
 _HOST: Final = "127.0.0.1"
-# A small heap, a quick start, and a log on stderr without the 300 lines of configuration.
-_JVM: Final = (
-    "-Xmx512m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
+QUICK_START: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# A log on stderr without the 300 lines of configuration.
+_LOG: Final = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
@@ -42,9 +41,10 @@ class Installation:
 
     java: str
     jars: Path
+    jvm: tuple[str, ...] = QUICK_START
 
     def command(self, main: str, *arguments: str) -> list[str]:
-        return [self.java, *_JVM, "-cp", f"{self.jars}/*", main, *arguments]
+        return [self.java, *self.jvm, *_LOG, "-cp", f"{self.jars}/*", main, *arguments]
 
 
 def installation(pom: Path = POM) -> Installation:
@@ -102,13 +102,6 @@ def _fetch(jars: Path, pom: Path) -> None:
             Path(draft, "jars").rename(jars)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass
 class ApacheKafka:
     """One broker, which is its own controller, on loopback. Unlike the embedded broker it keeps what it was sent.
@@ -119,7 +112,7 @@ class ApacheKafka:
 
     installation: Installation
     folder: Path
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     _child: Child = field(default_factory=lambda: Child("Apache Kafka"), init=False, repr=False)
 
     @property
@@ -164,7 +157,7 @@ class ApacheKafka:
 
     def _format(self, properties: Path) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        settings = _settings(self.folder / "data", self.port, _free_port())
+        settings = _settings(self.folder / "data", self.port, free_port())
         properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         tool = Child("Kafka's storage tool")
         arguments = ["format", "--cluster-id", "raceline-tests-cluster", "--config", str(properties)]

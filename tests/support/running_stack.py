@@ -1,7 +1,6 @@
 """A whole stack for the tests: real broker, real engine, real workers; here as `raceline up` runs them."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from ports import free_ports
 from rich.console import Console
 
 from raceline.database import Database
@@ -118,17 +118,6 @@ class EmbeddedStack(RunningStack):
 
     def check(self) -> None:
         self.supervisor.check()
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 @contextmanager

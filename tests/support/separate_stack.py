@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from apache_kafka import ApacheKafka
-from running_stack import RunningStack, free_ports
+from ports import free_port
+from running_stack import RunningStack
 
 from raceline.embedded.child import Child
 from raceline.embedded.clickhouse import ClickHouse
@@ -26,7 +27,7 @@ class SeparateStack(RunningStack):
     """On Apache Kafka and on the embedded ClickHouse, both of which run already."""
 
     def __init__(self, kafka: ApacheKafka, clickhouse: ClickHouse, folder: Path, workers: int) -> None:
-        (port,) = free_ports(1)
+        port = free_port()
         settings = CommandSettings(
             data_dir=folder,
             kafka=kafka.bootstrap,
@@ -84,7 +85,7 @@ def _environment(settings: CommandSettings) -> Mapping[str, str]:
 @contextmanager
 def running_separately(kafka: ApacheKafka, folder: Path, *, workers: int) -> Iterator[SeparateStack]:
     """Starts and ends everything, Kafka too."""
-    clickhouse = ClickHouse(folder / "clickhouse", free_ports(1)[0])
+    clickhouse = ClickHouse(folder / "clickhouse", free_port())
     stack = SeparateStack(kafka, clickhouse, folder, workers)
     try:
         kafka.start()
