@@ -11,16 +11,17 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import orjson
 
-from producers.outgoing import OutgoingRecord, PublisherClosed, PublisherFull, PublishFailed
+from producers.outgoing import NeverPublished, OutgoingRecord, PublisherClosed, PublisherFull, PublishFailed
 from producers.publisher import Publisher
 from producers.spool import Segment, Spool, SpoolFull, is_abandoned, read_events, segment_at, segments
 from schemas.events import Event, event_json
-from schemas.rejection import DeadLetter
+from schemas.rejection import DeadLetter, RejectReason, dead_letter_id
 from schemas.topics import DEAD_LETTERS, EVENTS
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 _KAFKA_SECONDS = 2.0  # how long an answer may wait for Kafka before the spool takes the events
 _DRAIN_SECONDS = 10.0
 _TICK_SECONDS = 1.0
+_PAYLOAD_KEPT = 500  # characters, of an event that Kafka does not even take in a dead letter
 _NOT_PUBLISHED = (PublishFailed, PublisherFull, PublisherClosed)
 
 
@@ -65,9 +67,8 @@ class Delivery:
     def keep_refused(self, letters: Sequence[DeadLetter]) -> None:
         """Send them to the dead letters in the background. They may get lost in an outage: their senders were told."""
         for letter in letters:
-            key, value = str(letter.dead_letter_id).encode(), letter.model_dump_json().encode()
             try:
-                self.publisher.enqueue([OutgoingRecord(DEAD_LETTERS.name, key, value)], timeout=_DRAIN_SECONDS)
+                self.publisher.enqueue([_letter_record(letter)], timeout=_DRAIN_SECONDS)
                 self.stats.dead_letters += 1
             except (PublisherFull, PublisherClosed):
                 self.stats.dead_letters_lost += 1
@@ -157,8 +158,31 @@ class Delivery:
             self._unsent.discard(path)
 
     def _publish(self, segment: Segment) -> None:
-        with suppress(FileNotFoundError):  # stored and deleted meanwhile
-            self.stats.drained += self.publisher.publish_all(spooled_records(segment), timeout=_DRAIN_SECONDS)
+        refused: set[bytes] = set()
+        while True:
+            records = (record for record in spooled_records(segment) if record.value not in refused)
+            try:
+                self.stats.drained += self.publisher.publish_all(records, timeout=_DRAIN_SECONDS)
+            except FileNotFoundError:  # stored and deleted meanwhile
+                return
+            except NeverPublished as error:  # the rest goes again: nobody can say what of it has arrived
+                for record in error.refused:
+                    self._give_up(record, str(error))
+                    refused.add(record.value)
+            else:
+                return
+
+    def _give_up(self, record: OutgoingRecord, why: str) -> None:
+        """Make it a dead letter: else all that was spooled after it would wait behind it for ever."""
+        letter = _too_large(record.value, why)
+        log.error("event %s of site %s is given up: %s", letter.event_id, letter.site_id, why)
+        # Kafka may refuse the letter for the same reason. A short one cannot be retried, but it is seen.
+        for kept in (letter, letter.model_copy(update={"payload": letter.payload[:_PAYLOAD_KEPT]})):
+            with suppress(NeverPublished):
+                self.publisher.publish_all([_letter_record(kept)], timeout=_DRAIN_SECONDS)
+                self.stats.dead_letters += 1
+                return
+        self.stats.dead_letters_lost += 1
 
 
 def spooled_records(segment: Segment) -> Iterator[OutgoingRecord]:
@@ -175,6 +199,24 @@ def spooled_records(segment: Segment) -> Iterator[OutgoingRecord]:
 def event_record(event: Event) -> OutgoingRecord:
     """The event as it is published, and as its line in the spool."""
     return OutgoingRecord(EVENTS.name, _key(event.kafka_key()), event_json(event))
+
+
+def _letter_record(letter: DeadLetter) -> OutgoingRecord:
+    return OutgoingRecord(DEAD_LETTERS.name, str(letter.dead_letter_id).encode(), letter.model_dump_json().encode())
+
+
+def _too_large(payload: bytes, why: str) -> DeadLetter:
+    event = orjson.loads(payload)
+    return DeadLetter(
+        dead_letter_id=dead_letter_id(payload, RejectReason.TOO_LARGE),
+        reason=RejectReason.TOO_LARGE,
+        detail=why,
+        refused_by="collector",
+        refused_at=datetime.now(UTC),
+        site_id=event["site_id"],
+        event_id=event["event_id"],
+        payload=payload.decode(),
+    )
 
 
 def _key(key: str | None) -> bytes | None:

@@ -29,6 +29,14 @@ class OutgoingRecord:
     value: bytes
 
 
+class NeverPublished(PublishFailed):
+    """Kafka refuses these records whenever they come, for their size. It has the others of the same request."""
+
+    def __init__(self, refused: "Sequence[OutgoingRecord]", why: str) -> None:
+        super().__init__(f"a record for {refused[0].topic} can never be sent: {why}")
+        self.refused = refused
+
+
 class Answer(Protocol):
     """Kafka's answer to one record, once there is one."""
 
@@ -52,6 +60,8 @@ class Request:
     deadline: float
     waiter: Waiter
     in_flight: list[tuple[OutgoingRecord, Answer]] = field(default_factory=list)
+    refused: list[OutgoingRecord] = field(default_factory=list)
+    why_refused: str = ""
     error: Exception | None = None
 
     @property

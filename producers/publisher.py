@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from producers.outgoing import (
     Answer,
@@ -37,6 +37,7 @@ from producers.rounds import NotNow, PublisherStats, Rounds, Unsendable
 __all__ = ["OutgoingRecord", "PublishFailed", "Publisher", "PublisherClosed", "PublisherFull", "PublisherOptions"]
 
 _CHUNK_RECORDS = 500
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 _KAFKA_SETTINGS: dict[str, Any] = {
     "client_id": "raceline",
@@ -101,7 +102,10 @@ class Publisher:
         return self._rounds.stats
 
     async def publish(self, records: Sequence[OutgoingRecord], timeout: float | None = None) -> None:
-        """Returns when Kafka has all records. Raises PublisherFull, PublisherClosed, PublishFailed at the timeout."""
+        """Returns when Kafka has all records.
+
+        Raises PublisherFull, PublisherClosed, PublishFailed at the timeout, NeverPublished for what is too large.
+        """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._put(records, timeout, waiter)
         await waiter
@@ -177,7 +181,7 @@ class _KafkaLink:
     def send(self, record: OutgoingRecord) -> Answer:
         try:
             answer: Answer = self._producer.send(record.topic, value=record.value, key=record.key)
-        except MessageSizeTooLargeError as error:
+        except _TOO_LARGE as error:
             raise Unsendable(str(error)) from error
         except (KafkaError, ValueError) as error:  # ValueError: the topic vanished between two looks at it
             raise NotNow(str(error)) from error
@@ -186,6 +190,9 @@ class _KafkaLink:
     def flush(self, timeout: float) -> None:
         with suppress(KafkaError):  # at the timeout; the answers themselves tell what arrived
             self._producer.flush(timeout=timeout)
+
+    def is_final(self, failure: Exception | None) -> bool:
+        return isinstance(failure, _TOO_LARGE)  # of a batch of several, the client has tried each alone by then
 
     def close(self) -> None:
         with suppress(KafkaError):

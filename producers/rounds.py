@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from producers.metrics import Histogram
-from producers.outgoing import Answer, OutgoingRecord, PendingQueue, PublisherClosed, PublishFailed, Request, tell
+from producers.outgoing import (
+    Answer,
+    NeverPublished,
+    OutgoingRecord,
+    PendingQueue,
+    PublisherClosed,
+    PublishFailed,
+    Request,
+    tell,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +44,9 @@ class Link(Protocol):
 
     def flush(self, timeout: float) -> None:
         """Blocks until all sent records have their answer, at most for the timeout."""
+
+    def is_final(self, failure: Exception | None) -> bool:
+        """Whether the record of an answer with this failure would be refused again."""
 
     def close(self) -> None:
         """Blocks up to 2 s. Answers that are still missing never come."""
@@ -134,7 +146,7 @@ class Rounds:
         try:
             request.in_flight.append((record, link.send(record)))
         except Unsendable as error:
-            request.error = PublishFailed(f"a record for {record.topic} can never be sent: {error}")
+            _refuse(request, record, error)
         except NotNow as error:
             missing.add(record.topic)
             request.unsent.append(record)
@@ -166,6 +178,8 @@ class Rounds:
         for record, answer in request.in_flight:
             if answer.succeeded():
                 acknowledged += 1
+            elif answer.failed() and self._link is not None and self._link.is_final(answer.exception):
+                _refuse(request, record, answer.exception)
             elif answer.failed():
                 request.unsent.append(record)
                 self._note_outage(f"{record.topic}: {answer.exception}")
@@ -183,10 +197,12 @@ class Rounds:
         finished = [request for request in self.pending if request.finished]
         self.pending = [request for request in self.pending if not request.finished]
         for request in finished:
+            if request.refused and request.error is None:
+                request.error = NeverPublished(request.refused, request.why_refused)
             if request.error is None:
                 self.stats.latency.observe(now - request.submitted)
             else:
-                self.stats.failed += len(request.unsent) + len(request.in_flight)
+                self.stats.failed += len(request.unsent) + len(request.in_flight) + len(request.refused)
         self._queue.release(finished)
         tell([(request.waiter, request.error) for request in finished])
 
@@ -211,3 +227,9 @@ class Rounds:
         if self.outage is not None:
             log.info("Kafka takes records")
         self.outage = None
+
+
+def _refuse(request: Request, record: OutgoingRecord, why: Exception | None) -> None:
+    log.error("Kafka never takes a record of %d bytes for %s: %s", len(record.value), record.topic, why)
+    request.refused.append(record)
+    request.why_refused = str(why)

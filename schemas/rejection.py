@@ -23,7 +23,7 @@ EXPLANATIONS: dict[RejectReason, str] = {
     RejectReason.UNKNOWN_VERSION: "schema_version is not one that this release knows.",
     RejectReason.TOO_OLD: "occurred_at is more than 7 days before received_at (imports: before 1990).",
     RejectReason.IN_THE_FUTURE: "occurred_at is more than 1 hour after received_at.",
-    RejectReason.TOO_LARGE: "The event is larger than 256 KiB.",
+    RejectReason.TOO_LARGE: "The event is larger than 256 KiB, or than Kafka's topic takes (max.message.bytes).",
 }
 
 

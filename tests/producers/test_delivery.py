@@ -2,23 +2,26 @@
 
 import asyncio
 import json
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
+from apache_kafka import ApacheKafka, Installation
 from brokers import AnyBroker
 from kafka import KafkaConsumer
+from kafka.admin import KafkaAdminClient
 
 from producers.delivery import Delivery
 from producers.publisher import Publisher, PublisherOptions
 from producers.spool import Spool, SpoolOptions, read_events, segments
 from raceline.topics import create_topics
 from schemas.events import Event, Source
-from schemas.topics import EVENTS
+from schemas.topics import DEAD_LETTERS, EVENTS
 
 pytestmark = [
     pytest.mark.usefixtures("collected_sockets"),
@@ -43,17 +46,22 @@ def spooled_ids(folder: Path) -> set[str]:
     return {json.loads(line)["event_id"] for segment in segments(folder) for line in read_events(segment)}
 
 
-def published_ids(broker: AnyBroker, expected: int) -> set[str]:
-    consumer = KafkaConsumer(EVENTS.name, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest")
-    ids: set[str] = set()
+def published(broker: AnyBroker, topic: str, expected: int) -> list[dict[str, Any]]:
+    """What is in the topic, once there are as many different records as expected."""
+    consumer = KafkaConsumer(topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest")
+    found: set[bytes] = set()
     deadline = time.monotonic() + 15
     try:
-        while len(ids) < expected and time.monotonic() < deadline:
+        while len(found) < expected and time.monotonic() < deadline:
             for batch in consumer.poll(timeout_ms=200).values():
-                ids |= {json.loads(record.value)["event_id"] for record in batch}
+                found |= {record.value for record in batch}
     finally:
         consumer.close()
-    return ids
+    return [json.loads(value) for value in found]
+
+
+def published_ids(broker: AnyBroker, expected: int) -> set[str]:
+    return {event["event_id"] for event in published(broker, EVENTS.name, expected)}
 
 
 def ids_of(sent: list[Event]) -> set[str]:
@@ -138,6 +146,49 @@ def test_fallback_leaves_alone_what_another_process_is_writing(tmp_path: Path, b
     running.drain()
     assert len(segments(folder)) == 1
     other.close()
+
+
+@pytest.fixture
+def own_kafka(kafka_installation: Installation, tmp_path: Path) -> Iterator[ApacheKafka]:
+    broker = ApacheKafka(kafka_installation, tmp_path / "kafka")
+    yield broker
+    broker.kill()
+
+
+def create_topics_of(broker: ApacheKafka, largest: dict[str, int]) -> None:
+    """With so many bytes in a record at most."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    options = {
+        name: {"num_partitions": 4, "configs": {"max.message.bytes": str(size)}} for name, size in largest.items()
+    }
+    admin.create_topics(options, wait_for_metadata=True)
+    admin.close()
+
+
+@pytest.mark.parametrize(("largest_letter", "kept"), [(1_000_000, 60_000), (10_000, 500)])
+def test_what_kafka_refuses_for_its_size_becomes_a_dead_letter_and_the_rest_goes_on(
+    tmp_path: Path, own_kafka: ApacheKafka, largest_letter: int, kept: int
+) -> None:
+    folder, sent, later = tmp_path / "spool", events(40), events(1)
+    sent[7] = large = sent[7].model_copy(update={"properties": {"text": secrets.token_hex(30_000)}})
+
+    async def scenario() -> None:
+        running = delivery(folder, own_kafka.bootstrap, "fallback")
+        async with running.running():
+            await running.accept(sent)
+            running.spool.close()
+            await running.accept(later)
+            assert len(segments(folder)) == 2
+            own_kafka.start()
+            create_topics_of(own_kafka, {EVENTS.name: 10_000, DEAD_LETTERS.name: largest_letter})
+            await until(lambda: not segments(folder))
+            assert running.stats.dead_letters == 1
+
+    asyncio.run(scenario())
+    assert published_ids(own_kafka, 40) == ids_of([*sent, *later]) - ids_of([large])
+    [letter] = published(own_kafka, DEAD_LETTERS.name, 1)
+    assert (letter["reason"], letter["event_id"]) == ("too_large", str(large.event_id))
+    assert kept <= len(letter["payload"]) < kept + 1000
 
 
 def test_segments_are_deleted_only_when_kafka_has_them(tmp_path: Path, free_port: Callable[[], int]) -> None:

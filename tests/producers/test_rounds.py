@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from producers.outgoing import OutgoingRecord, PendingQueue, PublishFailed, Request
+from producers.outgoing import NeverPublished, OutgoingRecord, PendingQueue, PublishFailed, Request
 from producers.rounds import NotNow, Rounds
+
+
+class TooLarge(Exception):
+    pass
 
 
 @dataclass
@@ -38,6 +42,8 @@ class FakeLink:
     def send(self, record: OutgoingRecord) -> FakeAnswer:
         if record.topic not in self.topics:
             raise NotNow("no metadata")
+        if record.value == b"large":
+            return FakeAnswer(False, TooLarge("1 MB"))
         state = self.script.pop(0) if self.script else True
         if state:
             self.taken.append(record.value)
@@ -45,6 +51,9 @@ class FakeLink:
 
     def flush(self, timeout: float) -> None:
         time.sleep(0.001)
+
+    def is_final(self, failure: Exception | None) -> bool:
+        return isinstance(failure, TooLarge)
 
     def close(self) -> None:
         self.closed = True
@@ -112,6 +121,16 @@ def test_a_failed_record_is_sent_again_and_only_that_one(start: Start) -> None:
     running.submit("known", [b"a", b"b", b"c"]).result(timeout=2)
     assert link.taken == [b"a", b"b", b"c"]
     assert running.rounds.stats.acknowledged == 3
+
+
+def test_a_record_that_is_refused_for_ever_is_named_and_the_others_arrive(start: Start) -> None:
+    link = FakeLink(script=[True, False])
+    running = start(link)
+    with pytest.raises(NeverPublished, match="for known can never be sent: 1 MB") as told:
+        running.submit("known", [b"a", b"large", b"b"]).result(timeout=2)
+    assert [record.value for record in told.value.refused] == [b"large"]
+    assert link.taken == [b"a", b"b"]
+    assert running.rounds.stats.failed == 1
 
 
 def test_a_record_without_an_answer_is_not_acknowledged(start: Start) -> None:
