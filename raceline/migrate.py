@@ -63,13 +63,19 @@ def migrate_topics(settings: CommandSettings, *, dry_run: bool = False) -> list[
 
     Raises ConnectionError when Kafka does not answer, MigrationError when a topic has another number of partitions.
     """
-    found = partition_counts(settings.kafka)
-    if problem := wrong_partitions(found):
-        raise MigrationError(problem)
+    found = _right_topics(settings)
     missing = [topic.name for topic in TOPICS if topic.name not in found]
     if missing and not dry_run:
         create_topics(settings.kafka, missing, PARTITIONS)
+        _right_topics(settings)  # somebody else may have been quicker
     return missing
+
+
+def _right_topics(settings: CommandSettings) -> Mapping[str, int]:
+    found = partition_counts(settings.kafka)
+    if problem := wrong_partitions(found):
+        raise MigrationError(problem)
+    return found
 
 
 def wrong_partitions(found: Mapping[str, int]) -> str:
@@ -79,7 +85,9 @@ def wrong_partitions(found: Mapping[str, int]) -> str:
         return ""
     return (
         f"topics must have {PARTITIONS} partitions, {', '.join(wrong)}. Kafka makes a topic by itself when a worker "
-        "comes first (auto.create.topics.enable): stop the workers, delete these topics and run `raceline migrate`"
+        "comes first (auto.create.topics.enable): stop the workers, delete these topics, run `raceline migrate`, and "
+        "start all workers with RACELINE_BROKER_GENERATION raised by one: offsets begin again, and without it new KPIs "
+        "would lose against stored ones"
     )
 
 

@@ -9,12 +9,14 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 _ADMIN_TIMEOUT_MS = 10_000
 _CLUSTERS_OWN = -1  # replication: what the cluster is configured for
+# Of a batch, which may be one record: above what producers (1 MiB) and workers (2 MiB) send at most.
+_LARGEST_BATCH = 2 * 1024 * 1024 + 1024
 
 
 def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> None:
     """Creates the topics that do not exist yet; blocks until they can be used. Raises ConnectionError on an outage."""
     with _admin(bootstrap) as admin:
-        existing = set(admin.list_topics())
+        existing = _counts(admin)
         for name in topics:
             if name not in existing:
                 _create(admin, name, partitions)
@@ -23,7 +25,7 @@ def create_topics(bootstrap: str, topics: Iterable[str], partitions: int) -> Non
 def partition_counts(bootstrap: str) -> dict[str, int]:
     """The topics that exist, and of how many partitions. Raises ConnectionError on an outage."""
     with _admin(bootstrap) as admin:
-        return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        return _counts(admin)
 
 
 def topic_names(bootstrap: str) -> list[str]:
@@ -56,7 +58,17 @@ def _listens(address: str) -> bool:
     return True
 
 
+def _counts(admin: KafkaAdminClient) -> dict[str, int]:
+    """Without topics that are just being made or deleted: their partitions say nothing."""
+    return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics() if not topic["error_code"]}
+
+
 def _create(admin: KafkaAdminClient, name: str, partitions: int) -> None:
+    options = {
+        "num_partitions": partitions,
+        "replication_factor": _CLUSTERS_OWN,
+        "configs": {"max.message.bytes": str(_LARGEST_BATCH)},
+    }
     with suppress(TopicAlreadyExistsError):  # somebody else was quicker
-        options = {"num_partitions": partitions, "replication_factor": _CLUSTERS_OWN}
-        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS, wait_for_metadata=True)
+        admin.create_topics({name: options}, timeout_ms=_ADMIN_TIMEOUT_MS)
+    admin.wait_for_topics([name], timeout_ms=_ADMIN_TIMEOUT_MS)

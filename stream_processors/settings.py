@@ -16,7 +16,12 @@ class WorkerSettings(BaseSettings):
     clickhouse_database: str = Field("raceline", description="database of all tables")
     data_dir: Path = Field(Path(".raceline"), description="folder for what a process keeps on disk")
     consumer_group: str = Field("raceline", description="consumer group of the workers")
-    broker_generation: int = Field(0, ge=0, lt=2**15, description="counts the embedded broker's fresh starts")
+    broker_generation: int = Field(
+        0,
+        ge=0,
+        lt=2**15,
+        description="raise it by one, for all workers, when topics are made anew or Kafka is exchanged",
+    )
     session_timeout: float = Field(10.0, gt=0, description="seconds until a silent worker's partitions move")
     heartbeat: Path | None = Field(None, description="file that is touched every 5 s while the worker works")
     roll_up_seconds: float = Field(1.0, ge=0, description="how long requests for a bucket are gathered")
