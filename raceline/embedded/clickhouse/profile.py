@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 _USERS: Final = """<clickhouse>
-  <profiles><default/></profiles>
+  <profiles><default><implicit_select>0</implicit_select></default></profiles>
   <quotas><default/></quotas>
   <users>
     <default>

@@ -76,6 +76,7 @@ def test_statement_without_rows_names_no_format(ask: Ask) -> None:
         ("SELECT * FROM nosuch", 404, 60, "UNKNOWN_TABLE"),
         ("SELECT * FROM nosuch.t", 404, 81, "UNKNOWN_DATABASE"),
         ("SELEC 1", 400, 62, "SYNTAX_ERROR"),
+        ("1 + 1", 400, 62, "SYNTAX_ERROR"),  # the engine alone would take it
         ("SELECT 1; SELECT 2", 400, 62, "SYNTAX_ERROR"),
         ("", 400, 62, "SYNTAX_ERROR"),
         ("SELECT toUInt8('x')", 400, 6, "CANNOT_PARSE_TEXT"),
