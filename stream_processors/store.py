@@ -31,7 +31,9 @@ _ONE_THREAD: Final = {"max_threads": 1}
 _SELECT_SETTINGS: Final = {**_ONE_THREAD, **_KEYS_FIRST}
 # One insert of old events may touch many months; the default of 100 partitions is a guard for other uses.
 _ANY_MONTHS: Final = {"max_partitions_per_insert_block": 0}
-_INSERT_SETTINGS: Final = {**_ONE_THREAD, **_ANY_MONTHS, "input_format_parallel_parsing": 0}
+# A batch is an insert: without waiting for others, which servers do by default since 26.2.
+_AT_ONCE: Final = {"async_insert": 0}
+_INSERT_SETTINGS: Final = {**_ONE_THREAD, **_ANY_MONTHS, **_AT_ONCE, "input_format_parallel_parsing": 0}
 # A ClickHouse server refuses parameters of more than 128 KiB (http_max_field_value_size); escaped, bytes may double.
 _PARAMETER_BYTES: Final = 60_000
 _LARGEST_RECEIVED: Final = (1 << 48) - 1
