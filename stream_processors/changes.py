@@ -2,13 +2,16 @@
 
 Pure. A row is written when it differs from the stored one, when an earlier answer to one of the requests may have
 been cut off before its bucket was touched (the stored version is not below the oldest request's), or when it comes
-from an earlier generation of the broker, whose unanswered requests are gone.
+from an earlier generation of the broker, whose unanswered requests are gone. Its bucket is touched then, too, unless
+nothing differs that the KPIs count.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 from stream_processors.corrections import Correction, Key, says_more
@@ -67,19 +70,45 @@ def _answer(
         )
         if _must_be_written(new, old, request):
             found.derived.append(_derived_row(site_id, fact, new, request.version))
-            found.buckets.add((site_id, minute))
+            if _must_be_counted(new, old, request):
+                found.buckets.add((site_id, minute))
             if says_more(fact, new, old, request.oldest):
                 key = (site_id, fact.event_id)
                 found.corrections[key] = Correction(int(minute.timestamp()), new, request.version)
 
 
 def _must_be_written(new: Derived, old: Stored | None, request: Request) -> bool:
-    return (
-        old is None
-        or old.derived != new
-        or old.version >= request.oldest
-        or generation_of(old.version) < generation_of(request.version)
-    )
+    return old is None or old.derived != new or _may_be_unfinished(old, request)
+
+
+def _must_be_counted(new: Derived, old: Stored | None, request: Request) -> bool:
+    """A session that goes on changes its first row with every event, but seldom what is counted of it."""
+    return old is None or _counted(old.derived) != _counted(new) or _may_be_unfinished(old, request)
+
+
+def _may_be_unfinished(old: Stored, request: Request) -> bool:
+    return old.version >= request.oldest or generation_of(old.version) < generation_of(request.version)
+
+
+def _counted(derived: Derived) -> tuple[object, ...]:
+    return (derived.session_events > 0, *_COUNTED(derived))
+
+
+# What `roll_up.recompute` reads of a row, besides whether it starts a session.
+COUNTED: Final = (
+    "person_id",
+    "stage",
+    "customer_state",
+    "order_rank",
+    "order_value",
+    "acted_before",
+    "first_visit",
+    "session_engaged",
+    "channel",
+    "media",
+    "campaign",
+)
+_COUNTED: Final = attrgetter(*COUNTED)
 
 
 def _others(

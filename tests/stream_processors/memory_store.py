@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from schemas.touches import order_node, user_node, visitor_node
+from stream_processors.changes import COUNTED
 from stream_processors.race.facts import Fact
 from stream_processors.race.history import Derived
 from stream_processors.race.rules import ORDER_NAMES
@@ -127,7 +128,7 @@ class MemoryStore(Store):
             if key[0] == site_id and event["minute"].timestamp() == minute and not event["is_deleted"]:
                 derived = self.tables["derived"].get(key)
                 values = {**event, **(derived or {})}
-                yield ("event", event["event_id"], *(_derived(derived) if derived else ())), values
+                yield ("event", event["event_id"], *(_counted(derived) if derived else ())), values
 
     def _live(self, table: str) -> list[dict[str, Any]]:
         return [row for row in self.tables[table].values() if not row["is_deleted"]]
@@ -152,6 +153,11 @@ def _fact(event: dict[str, Any]) -> Key:
 def _derived(row: dict[str, Any]) -> Key:
     values = {**row, "session_start_ms": _ms(row["session_start"]), "session_end_ms": _ms(row["session_end"])}
     return tuple(values[name] for name in Derived._fields)
+
+
+def _counted(row: dict[str, Any]) -> Key:
+    """What a recomputation reads of a derived row."""
+    return (row["session_events"] > 0, *(row[name] for name in COUNTED))
 
 
 def _ms(moment: datetime) -> int:

@@ -1,14 +1,16 @@
 """Which rows must be written and whose owners must look again, given what was read."""
 
+import re
 from decimal import Decimal
 
 import pytest
 
-from stream_processors.changes import Changes, Request, changes
+from stream_processors.changes import COUNTED, Changes, Request, changes, minute_at
 from stream_processors.log import version
 from stream_processors.neighbourhood import Mark, Neighbourhood, Stored
 from stream_processors.race.facts import Fact
 from stream_processors.race.history import derive
+from stream_processors.store import query
 from tests.stream_processors.race.named_facts import MINUTE, fact, order
 
 SITE = "s"
@@ -61,6 +63,25 @@ def test_a_row_that_is_wrong_is_written_with_the_latest_version() -> None:
     assert sorted(written(found)) == [1, 2]
     assert {row[3] for row in found.derived} == {NOW.version}
     assert len(found.buckets) == 2
+
+
+def test_a_session_that_goes_on_is_written_and_touches_its_first_minute_only_if_something_is_counted_otherwise() -> (
+    None
+):
+    first, second, third = (fact(n, at=n * MINUTE, visitor_id="v") for n in (1, 2, 3))
+    engaged = changes({(SITE, "v:v"): NOW}, around(first, second, stored={first: version(1, 7)}, whole=("v:v",)))
+    assert sorted(written(engaged)) == [1, 2]
+    assert len(engaged.buckets) == 2
+    both = {first: version(1, 6), second: version(1, 7)}
+    longer = changes({(SITE, "v:v"): NOW}, around(first, second, third, stored=both, whole=("v:v",)))
+    assert sorted(written(longer)) == [1, 3]
+    assert longer.buckets == {(SITE, minute_at(third.occurred_ms))}
+
+
+def test_all_that_is_counted_of_a_row_is_looked_at() -> None:
+    read = set(re.findall(r"\bd\.(\w+)", query("roll_up.recompute")))
+    assert read == {*COUNTED, "session_events", "version", "site_id", "minute", "event_id"}
+    assert "d.session_events > 0" in query("roll_up.recompute")
 
 
 def test_only_rows_of_requested_nodes_are_written_and_others_are_asked() -> None:
