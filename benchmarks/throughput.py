@@ -4,7 +4,8 @@
 
 Each measurement gets a broker and a ClickHouse of its own. A first thousand events warm everything up; then all events
 are sent at once, and the clock stops when the KPIs show every one of them, every session, every order and the revenue.
-All contenders call the same functions (see `job`), so what differs is how records are received and taken together.
+All contenders call the same functions (docs/decisions/0011), so what differs is how records are received and taken
+together.
 """
 
 import argparse
