@@ -16,7 +16,7 @@ from stream_processors.settings import WorkerSettings
 CHECKPOINT_SECONDS = 0.3  # of 0.3 and 1.0 the one that is faster here
 
 
-class AgentSink(BaseSink):  # type: ignore[misc]  # installed for the benchmarks alone
+class AgentSink(BaseSink):  # type: ignore[misc]  # untyped here: installed for the benchmarks alone
     """All partitions at once: a batching sink of Quix would write each on its own, which is slower."""
 
     def __init__(self, agent: Agent, loop: asyncio.AbstractEventLoop) -> None:

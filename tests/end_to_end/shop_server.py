@@ -15,7 +15,7 @@ _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript"}
 class _Shop(BaseHTTPRequestHandler):
     def __init__(self, collector: str, *rest: object) -> None:
         self.collector = collector
-        super().__init__(*rest)  # type: ignore[arg-type]
+        super().__init__(*rest)  # type: ignore[arg-type]  # whatever the server gives a handler
 
     def do_GET(self) -> None:
         page = _PAGES / urlsplit(self.path).path.lstrip("/")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import cramjam
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 
 from raceline.embedded.clickhouse.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, refusal
 

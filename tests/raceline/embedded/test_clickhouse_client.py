@@ -116,7 +116,7 @@ def test_raw_insert_of_text_formats(client: Client, size: int, compression: str 
     import gzip
 
     import cramjam
-    import lz4.frame  # type: ignore[import-untyped]
+    import lz4.frame
 
     encode: dict[str | None, Any] = {
         None: bytes,

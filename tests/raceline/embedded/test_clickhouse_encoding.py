@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Callable, Iterable
 
 import cramjam
-import lz4.frame  # type: ignore[import-untyped]
+import lz4.frame
 import pytest
 from clickhouse_connect.driver.client import Client
 from hypothesis import given
