@@ -92,6 +92,12 @@ class FetchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         return self.in_flight[tp].advance(self.app.consumer_generation_id)
 
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        # Faust waits for a commit that is under way and then makes none, though more was acknowledged since: a worker
+        # that stops would leave that behind.
+        await self.maybe_wait_for_commit_to_finish()
+        return await super().commit(topics, start_new_transaction=start_new_transaction)
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Off: it crashes the worker while a position is being reset, and its clocks do not match (see watchdog)."""
 

@@ -33,6 +33,9 @@ class ScriptedConsumer(FetchConsumer):
         self.polls: asyncio.Queue[Callable[[], dict[TP, list[Any]]]] = asyncio.Queue()
         self.seeks: list[dict[TP, int]] = []
         self.polled_for: list[set[TP]] = []
+        self.commits: list[dict[TP, int]] = []
+        self.may_commit = asyncio.Event()  # as slow as the broker is
+        self.may_commit.set()
 
     def put(self, tp: TP, offsets: Iterable[int], meanwhile: Callable[[], None] = lambda: None) -> None:
         """The next poll brings these records, whatever the position was; `meanwhile` happens while it waits."""
@@ -81,6 +84,8 @@ class ScriptedConsumer(FetchConsumer):
         self.at.update(partitions)
 
     async def _commit(self, offsets: Any) -> bool:
+        self.commits.append(dict(offsets))
+        await self.may_commit.wait()
         self.stored.update(offsets)
         return True
 

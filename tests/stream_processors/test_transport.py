@@ -66,6 +66,25 @@ def test_many_fetches_between_two_commits_are_committed_at_once() -> None:
     play(scenario)
 
 
+def test_what_is_acknowledged_during_a_commit_is_committed_before_the_worker_stops() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.consumer.put(P0, range(10))
+        rig.consumer.put(P0, range(10, 20))
+        await rig.receive(2)
+        rig.ack(0)
+        rig.consumer.may_commit.clear()
+        slow = asyncio.ensure_future(rig.consumer.commit())
+        await rig.until(lambda: rig.consumer.commits == [{P0: 10}])
+        rig.ack(1)
+        stopping = asyncio.ensure_future(rig.consumer.on_stop())
+        await asyncio.sleep(0)
+        rig.consumer.may_commit.set()
+        await asyncio.gather(slow, stopping)
+        assert rig.consumer.stored == {P0: 20}
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("after", [range(10, 11), range(15, 20)], ids=["one record", "gap in the offsets"])
 def test_odd_fetch_after_a_commit_is_committed_at_once(after: range) -> None:
     async def scenario(rig: Rig) -> None:
