@@ -32,6 +32,7 @@ from stream_processors.watchdog import Progress
 Batch = Sequence[Any]  # of aiokafka's ConsumerRecord
 
 _FETCH_WAIT_MS = 50
+_FETCH_MIN_BYTES = 256 * 1024
 _POLL_SECONDS = 0.05  # how soon a partition is fetched again after its buffer drained
 
 
@@ -52,6 +53,7 @@ class _FetchThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust lets a broker wait for 1.5 s. The embedded one does not look for new records before that is over.
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._fetch_min_bytes = _FETCH_MIN_BYTES
         return consumer
 
 

@@ -3,6 +3,8 @@
 import gc
 import logging
 
+import mode.loop
+
 from stream_processors.app import create_app
 from stream_processors.heartbeat import install_heartbeat
 from stream_processors.repetition import pass_once_a_minute
@@ -10,8 +12,11 @@ from stream_processors.settings import WorkerSettings
 
 for library in ("urllib3", "clickhouse_connect"):
     logging.getLogger(library).setLevel(logging.ERROR)  # an outage is told once, by the loop that retries
+# Faust lets everything pass that no handler shows: half of what this library does would be writing it.
+logging.getLogger("aiokafka").setLevel(logging.INFO)
 pass_once_a_minute("aiokafka")
 
+mode.loop.use("uvloop")
 settings = WorkerSettings()
 settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
 app = create_app(settings)

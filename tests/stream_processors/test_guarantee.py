@@ -22,6 +22,8 @@ from tests.stream_processors.simulation import Chances, Simulation
 
 SITES_A_RUN = 10
 SEEDS_IN_MEMORY = 300
+# Rare: a worker that lost its partition writes what it read before others stored more.
+SEEDS_OF_LATE_WRITES = (2626, 3852, 3923, 4535, 4664, 9662)
 
 
 async def recompute_from_scratch(store: Store, events: Iterable[Event]) -> None:
@@ -62,7 +64,8 @@ def differences_in_engine(store: Store, client: Client, seed: int) -> list[str]:
 
 
 def test_any_delivery_of_the_same_events_gives_the_same_kpis() -> None:
-    failed = {seed: found for seed in range(SEEDS_IN_MEMORY) if (found := differences_in_memory(seed))}
+    seeds = [*range(SEEDS_IN_MEMORY), *SEEDS_OF_LATE_WRITES]
+    failed = {seed: found for seed in seeds if (found := differences_in_memory(seed))}
     assert failed == {}
 
 
