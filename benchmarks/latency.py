@@ -41,7 +41,7 @@ from raceline.visitors import Fact
 SITE: Final = "demo"
 P95_WITHIN: Final = 2.0  # seconds
 LOAD_REACHED: Final = 0.98  # of what was asked for, or the figures say nothing
-CONNECTIONS: Final = 8
+CONNECTIONS: Final = 32
 PROBE_EVERY: Final = 0.25
 LOOK_EVERY: Final = 0.1
 WARM_UP: Final = 10.0

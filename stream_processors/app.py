@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from mode import Service
+from mode import Service, loop
 
 from schemas.topics import BUCKETS, DEAD_LETTERS, EVENTS, PARTITIONS, PERSONS
 from stream_processors import log, store
@@ -36,7 +36,7 @@ def agents(settings: WorkerSettings, topics: log.Log) -> list[Agent]:
     tables = store.Store(settings)
     generation = settings.broker_generation
     return [
-        Agent(EVENTS.name, ClassifyAgent(tables, topics), gather_seconds=0.2),
+        Agent(EVENTS.name, ClassifyAgent(tables, topics), gather_seconds=0.3),
         Agent(PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.2),
         Agent(BUCKETS.name, RollUpAgent(tables, generation), gather_seconds=settings.roll_up_seconds),
         Agent(DEAD_LETTERS.name, KeepDeadLettersAgent(tables)),
@@ -45,6 +45,7 @@ def agents(settings: WorkerSettings, topics: log.Log) -> list[Agent]:
 
 def create_app(settings: WorkerSettings) -> Any:
     """A Faust app that is not started yet. Needs its topics to exist, and a migrated database."""
+    loop.use("uvloop")
     topics = log.Log(settings.kafka, partitions=PARTITIONS)
     app = app_of(agents(settings, topics), settings)
     app.service(_closing(topics))

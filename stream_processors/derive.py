@@ -44,8 +44,9 @@ class DeriveAgent:
         around = await read_neighbourhood(self._store, requests)
         found = changes(requests, around)
         await self._store.insert("derived", found.derived)
+        await self._log.send(chain(_buckets(found.buckets), _persons(found.others)))
         again = await outdated(self._store, around) & requests.keys()
-        await self._log.send(chain(_persons(found.others | again), _buckets(found.buckets)))
+        await self._log.send(_persons(again - found.others))
         # After the KPIs have what they need: nobody waits for these.
         await self._log.send(corrected_events(await self._store.events(found.corrections), found.corrections))
 

@@ -5,7 +5,7 @@ by a later request, whose version wins; only a group that exists in the slower's
 that after they have written, so the last one sees it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from schemas.touches import Barrier, BucketTouch
@@ -24,8 +24,8 @@ class RollUpAgent:
 
     async def __call__(self, fetches: Sequence[Fetch]) -> None:
         buckets, barriers = read_buckets(fetches, self._generation)
-        for start in range(0, len(buckets), MAX_BUCKETS):
-            await self._recompute(buckets[start : start + MAX_BUCKETS])
+        for turn in turns(buckets):
+            await self._recompute(turn)
         await self._store.insert("barriers", [(barrier.barrier_id, barrier.path) for barrier in barriers])
 
     async def _recompute(self, buckets: Sequence[Bucket]) -> None:
@@ -43,6 +43,14 @@ def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[Bucket
         bucket = (touch.site_id, int(touch.minute.timestamp()) // 60 * 60)
         latest[bucket] = max(asked_at, latest.get(bucket, 0))
     return sorted((site_id, minute, asked_at) for (site_id, minute), asked_at in latest.items()), barriers
+
+
+def turns(buckets: Sequence[Bucket]) -> Iterator[Sequence[Bucket]]:
+    """The newest minute first, which is the one that people watch; then the others, in parts of `MAX_BUCKETS`."""
+    newest = max((minute for _, minute, _ in buckets), default=0)
+    others = [bucket for bucket in buckets if bucket[1] != newest]
+    for part in ([bucket for bucket in buckets if bucket[1] == newest], others):
+        yield from (part[start : start + MAX_BUCKETS] for start in range(0, len(part), MAX_BUCKETS))
 
 
 _READER: Final = Reader(BucketTouch)

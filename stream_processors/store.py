@@ -121,7 +121,8 @@ class Store:
             "versions": [version for _, _, version in buckets],
             "lead_names": list(lead_names),
         }
-        await asyncio.to_thread(self._command, "roll_up.recompute", parameters)
+        threads = _ONE_THREAD if len(buckets) == 1 else {}
+        await asyncio.to_thread(self._command, "roll_up.recompute", parameters, threads)
 
     async def crossed(self, buckets: Sequence[Bucket]) -> set[tuple[str, int]]:
         """Those, by site and minute, whose rows are not all of one recomputation."""
@@ -135,8 +136,9 @@ class Store:
     def _query(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
         return self._connected().query(query(name), parameters=dict(parameters), settings=_SELECT_SETTINGS).result_rows
 
-    def _command(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self._connected().command(query(name), parameters=dict(parameters), settings=_ANY_MONTHS | _KEYS_FIRST)
+    def _command(self, name: str, parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        settings = {**_ANY_MONTHS, **_KEYS_FIRST, **settings}
+        self._connected().command(query(name), parameters=dict(parameters), settings=settings)
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         columns = TABLES[table]

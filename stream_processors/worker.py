@@ -3,8 +3,6 @@
 import gc
 import logging
 
-import mode.loop
-
 from stream_processors.app import create_app
 from stream_processors.heartbeat import install_heartbeat
 from stream_processors.repetition import pass_once_a_minute
@@ -16,7 +14,6 @@ for library in ("urllib3", "clickhouse_connect"):
 logging.getLogger("aiokafka").setLevel(logging.INFO)
 pass_once_a_minute("aiokafka")
 
-mode.loop.use("uvloop")
 settings = WorkerSettings()
 settings.data_dir.mkdir(parents=True, exist_ok=True)  # Faust makes its own folder in it, but not this one
 app = create_app(settings)

@@ -40,7 +40,7 @@ def build_collector(settings: ProducerSettings) -> Collector:
     """Raises SettingsError and OSError."""
     folder = settings.data_dir / "spool"
     # When the spool answers, nobody waits for Kafka: fewer and larger batches then.
-    linger = 0.05 if settings.spool == "always" else 0.01
+    linger = 0.05 if settings.spool == "always" else 0.02
     publisher = Publisher(PublisherOptions(settings.kafka, settings.delivery_timeout, linger))
     max_bytes = settings.spool_max_mb * 1024 * 1024
     spool = Spool(SpoolOptions(folder, "website", max_bytes, fsync=settings.spool_fsync))

@@ -11,7 +11,7 @@ from schemas.events import Event
 from schemas.topics import BUCKETS, EVENTS, PERSONS
 from stream_processors.fetches import Fetch, Record
 from stream_processors.log import version
-from stream_processors.roll_up import RollUpAgent, read_buckets
+from stream_processors.roll_up import MAX_BUCKETS, RollUpAgent, read_buckets, turns
 from stream_processors.store import Store
 from tests.stream_processors.calm_worker import CalmWorker
 from tests.stream_processors.kpi_rows import REFERENCE, differences, kpi_rows
@@ -148,3 +148,25 @@ def test_a_bucket_is_recomputed_once_for_many_requests_with_the_latest_version(m
     fetches = [Fetch("race.buckets", 0, [Record(None, value, at, 0) for at, value in enumerate(values)], 1)]
     buckets, _ = read_buckets(fetches, generation=1)
     assert [at for _, _, at in buckets] == [version(1, 6 - minutes + number) for number in range(minutes)]
+
+
+def test_a_recomputation_writes_no_group_that_nothing_was_ever_counted_in(store: Store, client: Client) -> None:
+    site, worker = new_site("groups"), CalmWorker(store)
+    query = "select dimension, value from kpi_1m final where site_id = {site:String} order by all"
+    for second in (0, 1):
+        run(worker.deliver([happened(site, "page_view", second, visitor="v1")]))
+        written = [tuple(row) for row in client.query(query, parameters={"site": site}).result_rows]
+        assert [dimension for dimension, _ in written] == ["all", "campaign", "channel", "country", "device", "media"]
+
+
+def test_the_newest_minute_is_recomputed_first() -> None:
+    buckets = [("s", 60, 1), ("s", 120, 3), ("t", 60, 2), ("t", 120, 4)]
+    assert list(turns(buckets)) == [[("s", 120, 3), ("t", 120, 4)], [("s", 60, 1), ("t", 60, 2)]]
+
+
+@pytest.mark.parametrize("minutes", [0, 1, MAX_BUCKETS + 1, 3 * MAX_BUCKETS])
+def test_every_bucket_has_its_turn_and_none_is_too_long(minutes: int) -> None:
+    buckets = [("s", 60 * number, number) for number in range(minutes)]
+    parts = list(turns(buckets))
+    assert sorted(bucket for part in parts for bucket in part) == buckets
+    assert all(1 <= len(part) <= MAX_BUCKETS for part in parts)

@@ -185,6 +185,29 @@ def test_setting_of_one_request_ends_with_it_in_a_session(ask: Ask) -> None:
     assert ask("POST", sql, session_id="ends").body == before
 
 
+_THREADS = b"SELECT value FROM system.settings WHERE name = 'max_threads'"
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        (b"SELECT {x:UInt8} SETTINGS max_threads = 3", {"param_x": "1"}),
+        (b"SELECT {x:UInt8}", {"param_x": "1", "max_threads": "3"}),
+        (b"SET max_threads = 3", {}),
+        (b"INSERT INTO FUNCTION null('a UInt8') SETTINGS max_threads = 3 SELECT 1", {}),
+        (b"CREATE TEMPORARY TABLE mine (a UInt8)", {}),
+        (b"SELECT throwIf(1) SETTINGS max_threads = 3", {}),
+    ],
+)
+def test_a_query_finds_nothing_of_the_one_before(ask: Ask, sql: bytes, named: dict[str, str]) -> None:
+    before = ask("POST", _THREADS).body
+    for _ in range(3):
+        ask("POST", sql, **named)
+        assert ask("POST", _THREADS).body == before
+        assert ask("POST", b"SELECT {x:UInt8}").headers["x-clickhouse-exception-code"] == "456"
+        assert ask("POST", b"SELECT * FROM mine").status == 404
+
+
 def test_session_takes_one_query_at_a_time(ask: Ask) -> None:
     def refused(sql: bytes) -> bool:
         return ask("POST", sql, session_id="busy").headers.get("x-clickhouse-exception-code") == "373"
