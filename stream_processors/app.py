@@ -13,13 +13,14 @@ from stream_processors.classify import ClassifyAgent
 from stream_processors.derive import DeriveAgent
 from stream_processors.fetches import Handle, handle_fetches
 from stream_processors.keep_dead_letters import KeepDeadLettersAgent
-from stream_processors.roll_up import RollUpAgent
+from stream_processors.roll_up import Recent, RollUpAgent
 from stream_processors.settings import WorkerSettings
 from stream_processors.transport import faust_settings, fetch_topic, install_transport
 from stream_processors.watchdog import Limits, install_watchdog
 
 # What one poll waits for more after its first record: enough to share a message, too little to be felt.
 GATHER_SECONDS = 0.05
+OLD_MINUTES = 4  # times as long as the newest one may wait
 OUTAGES = (log.Outage, store.Outage)
 
 
@@ -38,7 +39,11 @@ def agents(settings: WorkerSettings, topics: log.Log) -> list[Agent]:
     return [
         Agent(EVENTS.name, ClassifyAgent(tables, topics), gather_seconds=0.3),
         Agent(PERSONS.name, DeriveAgent(tables, topics, generation), gather_seconds=0.2),
-        Agent(BUCKETS.name, RollUpAgent(tables, generation), gather_seconds=settings.roll_up_seconds),
+        Agent(
+            BUCKETS.name,
+            RollUpAgent(tables, generation, Recent(OLD_MINUTES * settings.roll_up_seconds)),
+            gather_seconds=settings.roll_up_seconds,
+        ),
         Agent(DEAD_LETTERS.name, KeepDeadLettersAgent(tables)),
     ]
 

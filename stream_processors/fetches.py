@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from stream_processors.watchdog import Progress
@@ -55,7 +55,8 @@ def split(records: Sequence[Record], max_records: int, max_bytes: int) -> Iterat
         yield records[start:]
 
 
-Handle = Callable[[Sequence[Fetch]], Awaitable[None]]
+# What it returns it wants again, with what comes next; all else is done.
+Handle = Callable[[Sequence[Fetch]], Awaitable[Sequence[Fetch] | None]]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ async def handle_fetches(
 
     `handle` gets one fetch, or with `gather_seconds` all that arrive within that time after the call before. It must
     return only when everything is durable, must be idempotent (after kills and rebalances fetches come again, cut
-    differently) and must not block the event loop.
+    differently) and must not block the event loop. Fetches that it returns are not acknowledged yet: the next call,
+    after `gather_seconds` at the latest, gets them first.
 
     An exception of `outages` is retried with back-off for as long as it lasts, or until the partition has another
     owner, who then reads the fetch again. Any other exception is a bug: it leaves here, the fetch stays
@@ -99,8 +101,8 @@ async def handle_fetches(
     loop = _Loop(handle, app, outages, pace, app.transport.progress)
     reader = _Reader(stream.noack().events())
     try:
-        while events := await reader.take(gather_seconds, pace):
-            await loop.process(events)
+        while not reader.ended:
+            await loop.process(await reader.take(gather_seconds, pace, hurry=bool(loop.kept)))
     finally:
         await reader.close()
 
@@ -112,16 +114,19 @@ class _Reader:
         self._events = aiter(events)
         self._waiting: asyncio.Future[Any] | None = None
         self._taken_at = -math.inf
+        self.ended = False
 
-    async def take(self, gather_seconds: float, pace: Pace) -> list[Any]:
+    async def take(self, gather_seconds: float, pace: Pace, *, hurry: bool = False) -> list[Any]:
         """The next event and those that follow it until `gather_seconds` after the previous take.
 
         So an event that comes after a pause hardly waits, and a steady flow is taken once in that time. Empty at the
-        end of the stream.
+        end of the stream, and in a `hurry` when no event comes in that time.
         """
         clock = asyncio.get_running_loop().time
         taken: list[Any] = []
         deadline, records = math.inf, 0
+        if hurry:
+            deadline = max(clock() + _SHORTEST_GATHER, self._taken_at + gather_seconds)
         while len(taken) < pace.most_fetches and records < pace.enough_records and clock() < deadline:
             self._waiting = self._waiting or asyncio.ensure_future(anext(self._events))
             await asyncio.wait({self._waiting}, timeout=None if math.isinf(deadline) else deadline - clock())
@@ -131,9 +136,10 @@ class _Reader:
                 taken.append(self._waiting.result())
                 records += len(taken[-1].value.records)
             except StopAsyncIteration:
-                break  # the ended read stays: the next `take` ends at once, too
+                self.ended = True
+                break
             self._waiting = None
-            if math.isinf(deadline):
+            if len(taken) == 1:
                 deadline = max(clock() + min(gather_seconds, _SHORTEST_GATHER), self._taken_at + gather_seconds)
         self._taken_at = clock()
         return taken
@@ -145,16 +151,19 @@ class _Reader:
                 await self._waiting
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Loop:
     handle: Handle
     app: Any
     outages: tuple[type[BaseException], ...]
     pace: Pace
     progress: Progress
+    kept: list[Any] = field(default_factory=list)  # what `handle` wants again
 
     async def process(self, events: list[Any]) -> None:
-        """Returns when the events are handled and acknowledged, or belong to somebody else."""
+        """Returns when the events are handled and acknowledged, kept for the next call, or belong to somebody else."""
+        events = [*self._still_ours(self.kept), *events]
+        self.kept = []
         backoffs = self.pace.backoffs()
         failures = 0
         while events:
@@ -174,7 +183,8 @@ class _Loop:
             if events:
                 await asyncio.sleep(next(backoffs))
                 events = self._still_ours(events)
-        log.warning("Gave up a fetch whose partition was reassigned during the outage; its owner reads it again.")
+        if failures:
+            log.warning("Gave up a fetch whose partition was reassigned during the outage; its owner reads it again.")
 
     def _still_ours(self, events: list[Any]) -> list[Any]:
         current = self.app.consumer_generation_id
@@ -188,15 +198,20 @@ class _Loop:
         except asyncio.CancelledError:
             await self._finish(job, events)
             raise
-        self._acknowledge(events)
+        self._conclude(job, events)
 
-    async def _finish(self, job: asyncio.Future[None], events: list[Any]) -> None:
+    async def _finish(self, job: asyncio.Future[Any], events: list[Any]) -> None:
         """The worker stops: acknowledge only what is known to be durable."""
         await asyncio.wait({job}, timeout=self.pace.stop)
         if not job.done():
             job.cancel()
         elif not job.cancelled() and job.exception() is None:
-            self._acknowledge(events)
+            self._conclude(job, events)
+
+    def _conclude(self, job: asyncio.Future[Any], events: list[Any]) -> None:
+        wanted = {id(fetch) for fetch in job.result() or ()}
+        self.kept = [event for event in events if id(event.value) in wanted]
+        self._acknowledge([event for event in events if id(event.value) not in wanted])
 
     def _acknowledge(self, events: list[Any]) -> None:
         self.progress.attempted(_topics(events), succeeded=True)

@@ -3,9 +3,15 @@
 While a bucket changes hands two may recompute it at once. What was stored after the slower had read is asked for again
 by a later request, whose version wins; only a group that exists in the slower's rows alone would stay. Both look for
 that after they have written, so the last one sees it.
+
+A minute that is over is asked for again and again while its visits go on, each time for a few events of many. So it is
+recomputed at most every few seconds; who asked meanwhile is answered then.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.touches import Barrier, BucketTouch
@@ -17,16 +23,44 @@ from stream_processors.store import Bucket, Store
 MAX_BUCKETS: Final = 500
 
 
+Minute = tuple[str, int]  # site_id, epoch seconds
+
+
+@dataclass
+class Recent:
+    """Which minutes were recomputed in the last so many seconds."""
+
+    seconds: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    _at: dict[Minute, float] = field(default_factory=dict)
+
+    def note(self, minutes: Iterable[Minute]) -> None:
+        self._at.update(dict.fromkeys(minutes, self.clock()))
+
+    def minutes(self) -> AbstractSet[Minute]:
+        now = self.clock()
+        self._at = {minute: at for minute, at in self._at.items() if now - at < self.seconds}
+        return self._at.keys()
+
+
 class RollUpAgent:
-    def __init__(self, store: Store, generation: int) -> None:
+    def __init__(self, store: Store, generation: int, recent: Recent | None = None) -> None:
         self._store = store
         self._generation = generation
+        self._recent = recent or Recent()
 
-    async def __call__(self, fetches: Sequence[Fetch]) -> None:
+    async def __call__(self, fetches: Sequence[Fetch]) -> Sequence[Fetch]:
         buckets, barriers = read_buckets(fetches, self._generation)
-        for turn in turns(buckets):
+        # A barrier says that all before it is done.
+        wait = set() if barriers else may_wait(buckets) & self._recent.minutes()
+        for turn in turns([bucket for bucket in buckets if bucket[:2] not in wait]):
             await self._recompute(turn)
+            self._recent.note(bucket[:2] for bucket in turn)
         await self._store.insert("barriers", [(barrier.barrier_id, barrier.path) for barrier in barriers])
+        return [fetch for fetch in fetches if wait and not wait.isdisjoint(self._asked_for(fetch))]
+
+    def _asked_for(self, fetch: Fetch) -> Iterable[Minute]:
+        return (bucket[:2] for bucket in read_buckets([fetch], self._generation)[0])
 
     async def _recompute(self, buckets: Sequence[Bucket]) -> None:
         await self._store.recompute(buckets, sorted(LEAD_NAMES))
@@ -45,11 +79,17 @@ def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[Bucket
     return sorted((site_id, minute, asked_at) for (site_id, minute), asked_at in latest.items()), barriers
 
 
+def may_wait(buckets: Iterable[Bucket]) -> set[Minute]:
+    """All but the newest minute, which is the one that people watch."""
+    minutes = {bucket[:2] for bucket in buckets}
+    newest = max((minute for _, minute in minutes), default=0)
+    return {(site_id, minute) for site_id, minute in minutes if minute < newest}
+
+
 def turns(buckets: Sequence[Bucket]) -> Iterator[Sequence[Bucket]]:
-    """The newest minute first, which is the one that people watch; then the others, in parts of `MAX_BUCKETS`."""
-    newest = max((minute for _, minute, _ in buckets), default=0)
-    others = [bucket for bucket in buckets if bucket[1] != newest]
-    for part in ([bucket for bucket in buckets if bucket[1] == newest], others):
+    """The newest minute first, then the others; in parts of `MAX_BUCKETS`."""
+    old = may_wait(buckets)
+    for part in ([b for b in buckets if b[:2] not in old], [b for b in buckets if b[:2] in old]):
         yield from (part[start : start + MAX_BUCKETS] for start in range(0, len(part), MAX_BUCKETS))
 
 

@@ -16,7 +16,7 @@ from stream_processors.derive import DeriveAgent
 from stream_processors.fetches import Fetch, Handle, Record
 from stream_processors.keep_dead_letters import KeepDeadLettersAgent
 from stream_processors.log import Log, Outgoing
-from stream_processors.roll_up import RollUpAgent
+from stream_processors.roll_up import Recent, RollUpAgent
 from stream_processors.store import Bucket, HasMinute, Node, Row, Store
 from tests.stream_processors.memory_store import MemoryStore, Step
 
@@ -117,11 +117,11 @@ class SteppedLog(Log):
             self._log.append(record)
 
 
-def agents(store: Store, log: Log, generation: int) -> Mapping[str, Handle]:
+def agents(store: Store, log: Log, generation: int, recent: Recent | None = None) -> Mapping[str, Handle]:
     return {
         EVENTS.name: ClassifyAgent(store, log),
         PERSONS.name: DeriveAgent(store, log, generation),
-        BUCKETS.name: RollUpAgent(store, generation),
+        BUCKETS.name: RollUpAgent(store, generation, recent),
         DEAD_LETTERS.name: KeepDeadLettersAgent(store),
     }
 
@@ -136,7 +136,7 @@ class Call:
         self.superseded = False
         self.next = ""  # the operation before which it waits
         self._go, self._waits = asyncio.Event(), asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Sequence[Fetch] | None] | None = None
 
     async def step(self, operation: str) -> None:
         self.next = operation
@@ -169,6 +169,12 @@ class Call:
                 return True
             raise error
         return False
+
+    @property
+    def kept(self) -> Sequence[Fetch]:
+        """What the agent wants again."""
+        assert self._task is not None
+        return self._task.result() or ()
 
     async def kill(self) -> None:
         if self._task is not None:

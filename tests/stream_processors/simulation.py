@@ -12,6 +12,7 @@ from random import Random
 from schemas.topics import PARTITIONS
 from stream_processors.fetches import Fetch, Handle
 from stream_processors.log import Outgoing
+from stream_processors.roll_up import Recent
 from stream_processors.store import Store
 from tests.stream_processors.simulated_log import READ, Call, Place, SimulatedLog, SteppedLog, SteppedStore, agents
 
@@ -33,6 +34,9 @@ class Simulation:
         self._epoch: defaultdict[Place, int] = defaultdict(int)
         self._position: defaultdict[Place, int] = defaultdict(int)
         self._calls: list[tuple[Call, Handle]] = []
+        self._kept: defaultdict[Place, list[Fetch]] = defaultdict(list)  # what its owner's agent wants again
+        self._now = 0.0
+        self._recent = {worker: Recent(seconds=5, clock=lambda: self._now) for worker in self._workers}
         self._assign([(topic, partition) for topic in READ for partition in range(PARTITIONS)])
 
     async def run(self, events: Sequence[Outgoing], *, roll_at: int | None = None) -> None:
@@ -51,6 +55,7 @@ class Simulation:
 
     async def _act(self, *, calm: bool) -> bool:
         """One random action; false when there is nothing to do."""
+        self._now += self._random.random()
         dice = self._random.random() * (4 if calm else 1)
         if dice < self._chances.rebalance:
             self._move()
@@ -75,9 +80,16 @@ class Simulation:
         if call.failed():
             assert call.superseded
             return
+        kept = {id(fetch) for fetch in call.kept}
         for fetch in call.fetches:
             place = fetch.topic, fetch.partition
-            if call.epochs[place] == self._epoch[place]:
+            if call.epochs[place] != self._epoch[place]:
+                continue
+            if id(fetch) in kept:
+                self._kept[place].append(fetch)
+            if self._kept[place]:  # nothing behind it is committed
+                self.log.committed[place] = self._kept[place][0].first_offset
+            else:
                 self.log.committed[place] = fetch.last_offset + 1
 
     def _startable(self) -> list[tuple[str, str]]:
@@ -85,7 +97,7 @@ class Simulation:
         unread = {
             (owner, place[0])
             for place, owner in self._owner.items()
-            if self.log.unread(place, self._position[place]) > 0
+            if self._kept[place] or self.log.unread(place, self._position[place]) > 0
         }
         return sorted(unread - busy)
 
@@ -95,11 +107,14 @@ class Simulation:
             for place, owner in self._owner.items()
             if owner == worker and place[0] == topic and self.log.unread(place, self._position[place]) > 0
         ]
-        fetches = [self._fetch(place) for place in self._some(places)]
+        again = [place for place, owner in self._owner.items() if owner == worker and place[0] == topic]
+        fetches = [fetch for place in again for fetch in self._kept.pop(place, [])]
+        fetches += [self._fetch(place) for place in self._some(places)]
         epochs = {(fetch.topic, fetch.partition): self._epoch[fetch.topic, fetch.partition] for fetch in fetches}
         call = Call(worker, topic, fetches, epochs, speed=self._random.choice([1, 1, 0.02]))
         log = SteppedLog(self.log, call.step, self._random)
-        self._calls.append((call, agents(SteppedStore(self._store, call.step), log, self.log.generation)[topic]))
+        handles = agents(SteppedStore(self._store, call.step), log, self.log.generation, self._recent[worker])
+        self._calls.append((call, handles[topic]))
 
     def _fetch(self, place: Place) -> Fetch:
         start = self._position[place]
@@ -108,7 +123,7 @@ class Simulation:
         return Fetch(*place, self.log.records[place][start : start + size], self._epoch[place])
 
     def _some(self, places: Sequence[Place]) -> list[Place]:
-        return self._random.sample(places, self._random.randint(1, len(places)))
+        return self._random.sample(places, self._random.randint(1, len(places))) if places else []
 
     def _move(self) -> None:
         """Some partitions get other owners, who begin at what was committed; running calls become zombies."""
@@ -123,6 +138,7 @@ class Simulation:
             self._owner[place] = self._random.choice(self._workers)
             self._epoch[place] += 1
             self._position[place] = self.log.committed[place]
+            self._kept.pop(place, None)
 
     async def _crash(self) -> None:
         """A worker dies with the calls that it has in hand; a zombie has been dead for its partitions already."""

@@ -61,11 +61,13 @@ class Sink:
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
         self.behave: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self.wants_again: set[int] = set()
 
-    async def handle(self, fetches: Sequence[Fetch]) -> None:
+    async def handle(self, fetches: Sequence[Fetch]) -> Sequence[Fetch]:
         self.calls.append([fetch.first_offset for fetch in fetches])
         if self.behave is not None:
             await self.behave()
+        return [fetch for fetch in fetches if fetch.first_offset in self.wants_again]
 
 
 class Rig:
@@ -265,6 +267,53 @@ def test_a_call_gets_no_more_fetches_once_it_has_enough_records() -> None:
         rig.stream.end()
         await rig.start(gather_seconds=0.5, pace=Pace(enough_records=3))
         assert [len(call) for call in rig.sink.calls] == [3, 3, 2]
+
+    play(scenario)
+
+
+def test_a_fetch_that_is_wanted_again_comes_first_in_the_next_call_and_is_acknowledged_when_it_is_done() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.sink.wants_again = {1}
+        first, second = rig.stream.put(1, 2)
+        task = rig.start(gather_seconds=0.05)
+        await rig.until(lambda: rig.sink.calls == [[1, 2]])
+        await asyncio.sleep(0)
+        assert (first.acked, second.acked) == (False, True)
+        rig.stream.put(3)
+        await rig.until(lambda: rig.sink.calls[1:] == [[1, 3]])
+        rig.sink.wants_again = set()
+        await rig.until(lambda: first.acked)
+        rig.stream.end()
+        await task
+        assert rig.sink.calls == [[1, 2], [1, 3], [1]], "in the end nothing else comes, and it must not wait for it"
+
+    play(scenario)
+
+
+def test_a_fetch_that_is_wanted_again_is_forgotten_when_its_partition_is_lost() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.sink.wants_again = {1}
+        (event,) = rig.stream.put(1)
+        task = rig.start(gather_seconds=0.05)
+        await rig.until(lambda: len(rig.sink.calls) == 1)
+        rig.app.consumer_generation_id = 2
+        rig.stream.put(2, generation=2)
+        rig.stream.end()
+        await task
+        assert rig.sink.calls == [[1], [2]]
+        assert not event.acked
+
+    play(scenario)
+
+
+def test_a_fetch_that_is_wanted_again_is_left_unacknowledged_when_the_stream_ends() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.sink.wants_again = {1}
+        (event,) = rig.stream.put(1)
+        rig.stream.end()
+        await rig.start()
+        assert rig.sink.calls[0] == [1]
+        assert not event.acked
 
     play(scenario)
 

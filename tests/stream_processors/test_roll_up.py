@@ -1,18 +1,21 @@
 """Buckets: recomputed as a whole by their one owner, so nothing is ever counted twice or left behind."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.events import Event
 from schemas.topics import BUCKETS, EVENTS, PERSONS
+from schemas.touches import Barrier, BucketTouch
 from stream_processors.fetches import Fetch, Record
 from stream_processors.log import version
-from stream_processors.roll_up import MAX_BUCKETS, RollUpAgent, read_buckets, turns
-from stream_processors.store import Store
+from stream_processors.roll_up import MAX_BUCKETS, Recent, RollUpAgent, read_buckets, turns
+from stream_processors.store import Bucket, Row, Store
 from tests.stream_processors.calm_worker import CalmWorker
 from tests.stream_processors.kpi_rows import REFERENCE, differences, kpi_rows
 from tests.stream_processors.memory_store import MemoryStore
@@ -157,6 +160,74 @@ def test_a_recomputation_writes_no_group_that_nothing_was_ever_counted_in(store:
         run(worker.deliver([happened(site, "page_view", second, visitor="v1")]))
         written = [tuple(row) for row in client.query(query, parameters={"site": site}).result_rows]
         assert [dimension for dimension, _ in written] == ["all", "campaign", "channel", "country", "device", "media"]
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Counted(Store):
+    """Notes which minutes are recomputed."""
+
+    def __init__(self) -> None:
+        self.recomputed: list[int] = []
+
+    async def recompute(self, buckets: Sequence[Bucket], lead_names: Sequence[str]) -> None:
+        self.recomputed += [(minute - int(NOON.timestamp())) // 60 for _, minute, _ in buckets]
+
+    async def crossed(self, buckets: Sequence[Bucket]) -> set[tuple[str, int]]:
+        return set()
+
+    async def insert(self, table: str, rows: Sequence[Row]) -> None:
+        pass
+
+
+class Asked:
+    """An agent that is asked for minutes on a clock of its own. Old minutes wait for 4 s."""
+
+    def __init__(self) -> None:
+        self.now, self._offset, self._store = 0.0, 0, Counted()
+        self._agent = RollUpAgent(self._store, 0, Recent(4.0, lambda: self.now))
+
+    def fetch(self, *minutes: int, barrier: bool = False) -> Fetch:
+        moments = [NOON + timedelta(minutes=minute) for minute in minutes]
+        values = [BucketTouch(site_id="s", minute=moment).model_dump_json() for moment in moments]
+        values += [Barrier(barrier_id=uuid4(), path=(0, 0)).model_dump_json()] * barrier
+        records = [Record(None, value.encode(), self._offset + at, 0) for at, value in enumerate(values)]
+        self._offset += len(records)
+        return Fetch("race.buckets", 0, records, 1)
+
+    def call(self, *fetches: Fetch) -> tuple[list[int], list[Fetch]]:
+        """The minutes that were recomputed, and what it wants again."""
+        self._store.recomputed.clear()
+        wanted = asyncio.run(self._agent(fetches))
+        return list(self._store.recomputed), list(wanted)
+
+
+def test_a_minute_that_is_over_is_recomputed_every_few_seconds_and_the_newest_at_once() -> None:
+    asked = Asked()
+    assert asked.call(asked.fetch(7, 8)) == ([8, 7], [])
+    asked.now = 1.0
+    late, new = asked.fetch(7), asked.fetch(8)
+    assert asked.call(late, new) == ([8], [late])
+    asked.now = 3.9
+    both = asked.fetch(7, 8)
+    assert asked.call(late, both) == ([8], [late, both])
+    asked.now = 4.1
+    assert asked.call(late, both) == ([8, 7], [])
+
+
+def test_a_minute_that_nobody_asked_for_lately_does_not_wait() -> None:
+    asked = Asked()
+    asked.call(asked.fetch(8))
+    assert asked.call(asked.fetch(3, 8)) == ([8, 3], [])
+
+
+def test_before_a_barrier_everything_is_recomputed() -> None:
+    asked = Asked()
+    asked.call(asked.fetch(7, 8))
+    late, new = asked.fetch(7), asked.fetch(8)
+    assert asked.call(late, new) == ([8], [late])
+    assert asked.call(late, asked.fetch(8, barrier=True)) == ([8, 7], [])
 
 
 def test_the_newest_minute_is_recomputed_first() -> None:
