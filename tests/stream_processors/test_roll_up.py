@@ -22,7 +22,7 @@ from tests.stream_processors.memory_store import MemoryStore
 from tests.stream_processors.named_events import happened, new_site, order
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, object]) -> None:
     asyncio.run(work)
 
 
