@@ -1,7 +1,9 @@
 """What producers have accepted and may not be stored yet: the spool's segments, asked about, sent again, deleted."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -9,7 +11,7 @@ from typing import Final
 import orjson
 
 from producers.outgoing import OutgoingRecord
-from producers.spool import Segment, is_abandoned, read_events, segments
+from producers.spool import Segment, folder_bytes, is_abandoned, read_events, segments
 from raceline.database import Database
 from schemas.topics import EVENTS
 
@@ -23,6 +25,23 @@ def spool_folder(data_dir: Path) -> Path:
 def complete_segments(folder: Path) -> list[Segment]:
     """Those that nobody writes to any more."""
     return [segment for segment in segments(folder) if not segment.is_open or is_abandoned(segment)]
+
+
+@dataclass
+class TidyPace:
+    """When to look for segments that can be deleted: at once while the stack is not ready or much has gathered, else now
+    and then. A barrier makes everybody hurry, and what is stored costs nothing but room."""
+
+    folder: Path
+    clock: Callable[[], float]
+    seconds: float = 20.0
+    much: int = 64 * 1024 * 1024  # bytes
+    _last: float = -math.inf
+
+    def is_due(self, *, ready: bool) -> bool:
+        due = not ready or self.clock() - self._last >= self.seconds or folder_bytes(self.folder) > self.much
+        self._last = self.clock() if due else self._last
+        return due
 
 
 class StoredSegments:

@@ -28,7 +28,7 @@ from raceline.embedded.clickhouse import ClickHouse
 from raceline.migrate import migrate
 from raceline.plan import Plan
 from raceline.settings import CommandSettings
-from raceline.spooled import StoredSegments, complete_segments, records, spool_folder
+from raceline.spooled import StoredSegments, TidyPace, complete_segments, records, spool_folder
 from raceline.stack import Stack
 from raceline.topics import create_topics
 from schemas.topics import PARTITIONS, TOPICS
@@ -89,6 +89,7 @@ class Supervisor:
         self._rolling = threading.Lock()  # held for all of a roll; generation and phase change under it
         self._try_again_at = 0.0
         self._stored = StoredSegments()
+        self._pace = TidyPace(spool_folder(folder), self.clock)
         self._stopping = threading.Event()
         self._tidying = threading.Thread(target=self._tidy_until_stopped, name="tidy", daemon=True)
 
@@ -260,7 +261,8 @@ class Supervisor:
             publisher = self._publisher()
             opened.callback(publisher.close, timeout=1.0)
             while not self._stopping.is_set():
-                self.tidy(publisher, database)
+                if self._pace.is_due(ready=self.phase is Phase.READY):
+                    self.tidy(publisher, database)
                 self._stopping.wait(_TIDY_SECONDS)
 
     def tidy(self, publisher: Publisher, database: Database) -> int:

@@ -11,6 +11,7 @@ from producers.publisher import Publisher
 from raceline import supervisor as module
 from raceline.database import Database
 from raceline.plan import Plan
+from raceline.spooled import TidyPace
 from raceline.stack import Stack
 from raceline.supervisor import Phase, Supervisor
 
@@ -157,6 +158,18 @@ def test_a_roll_meanwhile_keeps_the_segments(
     assert tidy(supervisor) == 0
     assert left(supervisor) == 1
     assert supervisor.phase is phase
+
+
+def test_a_ready_stack_is_tidied_now_and_then_and_at_once_when_much_has_gathered(tmp_path: Path, clock: Time) -> None:
+    pace = TidyPace(tmp_path, clock, seconds=20, much=10)
+    due = [
+        pace.is_due(ready=ready) for clock.now, ready in ((0, True), (19, True), (19, False), (38, True), (39, True))
+    ]
+    assert due == [True, False, True, False, True]
+    (tmp_path / "segment").write_bytes(b"much of it")
+    assert not pace.is_due(ready=True)
+    (tmp_path / "segment").write_bytes(b"more of it.")
+    assert pace.is_due(ready=True)
 
 
 def test_tidying_goes_on_after_a_failure(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
