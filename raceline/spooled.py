@@ -29,8 +29,8 @@ def complete_segments(folder: Path) -> list[Segment]:
 
 @dataclass
 class TidyPace:
-    """When to look for segments that can be deleted: at once while the stack is not ready or much has gathered, else now
-    and then. A barrier makes everybody hurry, and what is stored costs nothing but room."""
+    """When to look for segments that can be deleted: while the stack is not ready or much has gathered at once, else now
+    and then. A barrier makes all hurry, and what is stored costs nothing but room."""
 
     folder: Path
     clock: Callable[[], float]
