@@ -29,7 +29,7 @@ def complete_segments(folder: Path) -> list[Segment]:
 
 @dataclass
 class TidyPace:
-    """When to look for segments that can be deleted: while the stack is not ready or much has gathered at once, else now
+    """When to look for segments that can be deleted: at once while the stack is not ready or much gathered, else now
     and then. A barrier makes all hurry, and what is stored costs nothing but room."""
 
     folder: Path
