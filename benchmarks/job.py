@@ -30,6 +30,12 @@ def job(settings: WorkerSettings) -> list[Agent]:
     return agents(settings, Log(settings.kafka, partitions=PARTITIONS))
 
 
+async def handle(agent: Agent, fetches: Sequence[Fetch]) -> None:
+    """Returns when all of it is done: what an agent wants again it gets again, and then it waits for nothing."""
+    while fetches:
+        fetches = await agent.handle(fetches) or ()
+
+
 class _Storing:
     def __init__(self, store: Store) -> None:
         self._store = store

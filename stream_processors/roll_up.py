@@ -48,16 +48,19 @@ class RollUpAgent:
         self._store = store
         self._generation = generation
         self._recent = recent or Recent()
+        self._owed: Sequence[Fetch] = ()  # what it wanted again
 
     async def __call__(self, fetches: Sequence[Fetch]) -> Sequence[Fetch]:
         buckets, barriers = read_buckets(fetches, self._generation)
-        # A barrier says that all before it is done.
-        wait = set() if barriers else may_wait(buckets) & self._recent.minutes()
+        nothing_new = {id(fetch) for fetch in fetches} <= {id(fetch) for fetch in self._owed}
+        # A barrier says that all before it is done; and when nothing else is asked for there is time.
+        wait = set() if barriers or nothing_new else may_wait(buckets) & self._recent.minutes()
         for turn in turns([bucket for bucket in buckets if bucket[:2] not in wait]):
             await self._recompute(turn)
             self._recent.note(bucket[:2] for bucket in turn)
         await self._store.insert("barriers", [(barrier.barrier_id, barrier.path) for barrier in barriers])
-        return [fetch for fetch in fetches if wait and not wait.isdisjoint(self._asked_for(fetch))]
+        self._owed = [fetch for fetch in fetches if wait and not wait.isdisjoint(self._asked_for(fetch))]
+        return self._owed
 
     def _asked_for(self, fetch: Fetch) -> Iterable[Minute]:
         return (bucket[:2] for bucket in read_buckets([fetch], self._generation)[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.job import job
+from benchmarks.job import handle, job
 from stream_processors.app import Agent
 from stream_processors.fetches import Fetch, Record
 from stream_processors.settings import WorkerSettings
@@ -28,7 +28,7 @@ async def loop(agent: Agent, settings: WorkerSettings) -> None:
         received = await consumer.getmany(timeout_ms=200)
         if received:
             began = time.monotonic()
-            await agent.handle([_fetch(partition, records) for partition, records in received.items()])
+            await handle(agent, [_fetch(partition, records) for partition, records in received.items()])
             await consumer.commit()
             await asyncio.sleep(agent.gather_seconds - (time.monotonic() - began))  # at once when it took longer
 

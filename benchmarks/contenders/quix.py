@@ -7,7 +7,7 @@ from typing import Any
 from quixstreams import Application
 from quixstreams.sinks.base import BaseSink
 
-from benchmarks.job import TAKE, job
+from benchmarks.job import TAKE, handle, job
 from schemas.topics import PARTITIONS
 from stream_processors.app import Agent
 from stream_processors.fetches import Fetch, Record
@@ -30,7 +30,7 @@ class AgentSink(BaseSink):  # type: ignore[misc]  # untyped here: installed for 
     def flush(self) -> None:
         if self._records:
             fetches = [Fetch(self._agent.topic, one, records, 0) for one, records in self._records.items()]
-            self._loop.run_until_complete(self._agent.handle(fetches))
+            self._loop.run_until_complete(handle(self._agent, fetches))
             self._records.clear()
 
 
