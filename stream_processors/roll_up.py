@@ -48,22 +48,26 @@ class RollUpAgent:
         self._store = store
         self._generation = generation
         self._recent = recent or Recent()
-        self._owed: Sequence[Fetch] = ()  # what it wanted again
+        self._owed: list[tuple[Fetch, AbstractSet[Minute]]] = []  # what it wanted again, and for which minutes
 
     async def __call__(self, fetches: Sequence[Fetch]) -> Sequence[Fetch]:
         buckets, barriers = read_buckets(fetches, self._generation)
-        nothing_new = {id(fetch) for fetch in fetches} <= {id(fetch) for fetch in self._owed}
+        before = {id(fetch): minutes for fetch, minutes in self._owed}
+        asked = [(fetch, before.get(id(fetch)) or self._asked_for(fetch)) for fetch in fetches]
+        nothing_new = all(id(fetch) in before for fetch in fetches)
+        minutes = {minute for _, minutes in asked for minute in minutes}
         # A barrier says that all before it is done; and when nothing else is asked for there is time.
-        wait = set() if barriers or nothing_new else may_wait(buckets) & self._recent.minutes()
-        for turn in turns([bucket for bucket in buckets if bucket[:2] not in wait]):
+        wait = set() if barriers or nothing_new else may_wait(minutes) & self._recent.minutes()
+        for turn in turns([bucket for bucket in buckets if bucket[:2] in minutes - wait]):
             await self._recompute(turn)
             self._recent.note(bucket[:2] for bucket in turn)
         await self._store.insert("barriers", [(barrier.barrier_id, barrier.path) for barrier in barriers])
-        self._owed = [fetch for fetch in fetches if wait and not wait.isdisjoint(self._asked_for(fetch))]
-        return self._owed
+        # Only what is still owed: of several minutes one or another would wait for ever.
+        self._owed = [(fetch, minutes & wait) for fetch, minutes in asked if minutes & wait]
+        return [fetch for fetch, _ in self._owed]
 
-    def _asked_for(self, fetch: Fetch) -> Iterable[Minute]:
-        return (bucket[:2] for bucket in read_buckets([fetch], self._generation)[0])
+    def _asked_for(self, fetch: Fetch) -> AbstractSet[Minute]:
+        return {bucket[:2] for bucket in read_buckets([fetch], self._generation)[0]}
 
     async def _recompute(self, buckets: Sequence[Bucket]) -> None:
         await self._store.recompute(buckets, sorted(LEAD_NAMES))
@@ -82,16 +86,15 @@ def read_buckets(fetches: Iterable[Fetch], generation: int) -> tuple[list[Bucket
     return sorted((site_id, minute, asked_at) for (site_id, minute), asked_at in latest.items()), barriers
 
 
-def may_wait(buckets: Iterable[Bucket]) -> set[Minute]:
+def may_wait(minutes: AbstractSet[Minute]) -> set[Minute]:
     """All but the newest minute, which is the one that people watch."""
-    minutes = {bucket[:2] for bucket in buckets}
     newest = max((minute for _, minute in minutes), default=0)
     return {(site_id, minute) for site_id, minute in minutes if minute < newest}
 
 
 def turns(buckets: Sequence[Bucket]) -> Iterator[Sequence[Bucket]]:
     """The newest minute first, then the others; in parts of `MAX_BUCKETS`."""
-    old = may_wait(buckets)
+    old = may_wait({bucket[:2] for bucket in buckets})
     for part in ([b for b in buckets if b[:2] not in old], [b for b in buckets if b[:2] in old]):
         yield from (part[start : start + MAX_BUCKETS] for start in range(0, len(part), MAX_BUCKETS))
 

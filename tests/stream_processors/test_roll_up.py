@@ -213,7 +213,18 @@ def test_a_minute_that_is_over_is_recomputed_every_few_seconds_and_the_newest_at
     both = asked.fetch(7, 8)
     assert asked.call(late, both) == ([8], [late, both])
     asked.now = 4.1
-    assert asked.call(late, both) == ([8, 7], [])
+    assert asked.call(late, both, asked.fetch(8)) == ([8, 7], [])
+
+
+def test_a_request_for_several_minutes_is_answered_though_there_is_always_one_that_waits() -> None:
+    asked = Asked()
+    asked.call(asked.fetch(7, 8))
+    asked.now = 2.0
+    asked.call(asked.fetch(6, 8))
+    kept = [asked.fetch(6, 7)]
+    for asked.now in (3.0, 4.5, 6.5):  # 7 is recomputed at 4.5, 6 at 6.5, and 7 was recomputed lately then
+        _, kept = asked.call(*kept, asked.fetch(8))
+    assert kept == []
 
 
 def test_a_minute_that_nobody_asked_for_lately_does_not_wait() -> None:
