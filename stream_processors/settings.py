@@ -24,4 +24,6 @@ class WorkerSettings(BaseSettings):
     )
     session_timeout: float = Field(10.0, gt=0, description="seconds until a silent worker's partitions move")
     heartbeat: Path | None = Field(None, description="file that is touched every 5 s while the worker works")
-    roll_up_seconds: float = Field(0.8, ge=0, description="how long requests for a bucket are gathered; old ones: four times")
+    roll_up_seconds: float = Field(
+        0.8, ge=0, description="how long requests for a bucket are gathered, old ones four times"
+    )
