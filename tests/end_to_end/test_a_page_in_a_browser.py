@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import pytest
 from browser import launched_as_itself
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 from running_stack import RunningStack, running, until
 
 from raceline.kpis import Value
@@ -238,7 +238,7 @@ def test_the_live_page_follows_the_shop_and_shows_what_the_command_says(
     other = visitor.new_page()
     other.goto(f"{shop}/index.html")
     counting.added(1)
-    page.wait_for_function(f"document.querySelector('{PERSONS}').textContent === '{before + 1}'")
+    expect(page.locator(PERSONS).first).to_have_text(str(before + 1), timeout=30_000)
     report = stack.kpis(SITE)
     row = stack.row(SITE)
     assert page.locator(PERSONS).all_inner_texts() == [

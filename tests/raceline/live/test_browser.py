@@ -1,5 +1,6 @@
 """The page in a real browser."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -7,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from raceline.database import Database
 from tests.raceline.live.conftest import Live, serving
@@ -41,9 +42,7 @@ def test_the_page_shows_the_numbers_and_follows_a_change(page: Page, live: Live,
     assert page.inner_text("#connection") == "Live"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     visit(database, "demo", f"seen {page.evaluate('innerWidth')}", UNTIL - timedelta(seconds=9))
-    page.wait_for_function(
-        "([what, text]) => document.querySelector(what).textContent === text", arg=[NUMBERS, f"{before + 1:,}"]
-    )
+    expect(page.locator(NUMBERS).first).to_have_text(f"{before + 1:,}", timeout=30_000)
 
 
 def test_a_range_is_chosen_by_keyboard_and_kept_in_the_address(page: Page, live: Live) -> None:
@@ -51,7 +50,7 @@ def test_a_range_is_chosen_by_keyboard_and_kept_in_the_address(page: Page, live:
     page.wait_for_selector(NUMBERS)
     page.focus("#ranges input:checked")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => document.querySelector('#range-note').textContent.startsWith('last hour')")
+    expect(page.locator("#range-note")).to_have_text(re.compile("^last hour"), timeout=30_000)
     assert page.url.endswith("?site=other&minutes=60")
 
 
@@ -86,7 +85,7 @@ def test_a_silent_database_and_a_lost_server_are_told(
         assert "numbers below are from" in page.inner_text("#trouble")
         sources.pop()
         page.wait_for_selector("#trouble", state="hidden")
-    page.wait_for_function("() => document.querySelector('#connection').textContent.includes('Reconnecting')")
+    expect(page.locator("#connection")).to_contain_text("Reconnecting", timeout=30_000)
 
 
 def test_where_streams_do_not_get_through_the_page_asks_again_and_again(page: Page, live: Live) -> None:
