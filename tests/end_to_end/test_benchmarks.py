@@ -1,12 +1,18 @@
 """The benchmarks run, on little: what they measure here says nothing."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from benchmarks.job import handle
+from stream_processors.app import Agent
+from stream_processors.fetches import Fetch, Record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +31,18 @@ def printed(*words: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_contenders_give_an_agent_what_it_wants_again_until_it_wants_nothing() -> None:
+    calls: list[list[int]] = []
+
+    async def wants_the_later_half(fetches: Sequence[Fetch]) -> Sequence[Fetch]:
+        calls.append([fetch.first_offset for fetch in fetches])
+        return fetches[(len(fetches) + 1) // 2 :]
+
+    fetches = [Fetch("t", 0, (Record(None, b"", offset, 0),), 1) for offset in range(4)]
+    asyncio.run(handle(Agent("t", wants_the_later_half), fetches))
+    assert calls == [[0, 1, 2, 3], [2, 3], [3]]
 
 
 def test_throughput_measures_the_whole_job_beside_a_bare_loop() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -170,6 +171,27 @@ def test_a_ready_stack_is_tidied_now_and_then_and_at_once_when_much_has_gathered
     assert not pace.is_due(ready=True)
     (tmp_path / "segment").write_bytes(b"more of it.")
     assert pace.is_due(ready=True)
+
+
+@pytest.mark.parametrize(("phase", "looks"), [(Phase.WHOLE, 3), (Phase.READY, 1)])
+def test_a_stack_that_is_not_ready_is_tidied_at_each_look_and_a_ready_one_at_its_pace(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, phase: Phase, looks: int
+) -> None:
+    tidied: list[Phase] = []
+    waits = iter((False, False, True))
+
+    def wait(seconds: float) -> bool:
+        if next(waits):
+            supervisor.request_stop()
+        return False
+
+    supervisor.phase = phase
+    monkeypatch.setattr(Database, "connect", lambda settings: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(supervisor, "_publisher", lambda: SimpleNamespace(close=lambda timeout: None))
+    monkeypatch.setattr(supervisor, "tidy", lambda publisher, database: tidied.append(supervisor.phase))
+    monkeypatch.setattr(supervisor._stopping, "wait", wait)
+    supervisor._tidy_while_connected()
+    assert tidied == [phase] * looks
 
 
 def test_tidying_goes_on_after_a_failure(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
